@@ -17,7 +17,7 @@ from services.auth.accounts import routes as account_routes
 from services.auth.accounts.configured import AdminBootstrap
 from services.auth.accounts.hash_threads import default_threads
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, reading, reading_engine, reading_sessions, sessions
+from services.auth.db import db_sessions, engine, reading, reading_db_sessions, reading_engine
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
@@ -53,8 +53,8 @@ class State(AuthState):
 
 
 async def _read_revocations() -> RevocationList:
-    async with reading_sessions() as session:
-        return await current_list(session)
+    async with reading_db_sessions() as db:
+        return await current_list(db)
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     threads = settings.auth_hash_threads or default_threads(settings.web_concurrency)
     password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds, threads)
     await password_hasher.warm_up()
-    admin = AdminBootstrap(sessions, password_hasher, settings)
+    admin = AdminBootstrap(db_sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
     warnings["administrators"] = admin.check_formerly_configured
     async with admin.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):

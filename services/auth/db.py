@@ -1,4 +1,7 @@
-"""The engines of the auth database, and the session of a request."""
+"""The engines of the auth database, and the database session of a request.
+
+In auth, a session is what begins with a login, so a database session is `db`, and a factory of them is `db_sessions`.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,17 +14,17 @@ from kit.db.reading import create_reading_engine, create_reading_sessionmaker
 from services.auth.settings import settings
 
 engine = create_engine(settings.auth_database_url, name="auth", connections=settings.database_connections)
-sessions = create_sessionmaker(engine)
+db_sessions = create_sessionmaker(engine)
 reading_engine = create_reading_engine(
     settings.auth_database_url, name="auth", connections=settings.database_reading_connections
 )
-reading_sessions = create_reading_sessionmaker(reading_engine)
+reading_db_sessions = create_reading_sessionmaker(reading_engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
-    """Yield the session of the request's transaction. Commit it afterwards, or roll it back after an error."""
-    async with sessions.begin() as session:
-        yield session
+    """Yield the database session of the request's transaction. Commit it afterwards, or roll it back after an error."""
+    async with db_sessions.begin() as db:
+        yield db
 
 
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
@@ -29,10 +32,10 @@ Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
 async def reading() -> AsyncIterator[AsyncSession]:
-    """Yield a session that reads without a transaction."""
-    async with reading_sessions() as session:
-        yield session
+    """Yield a database session that reads without a transaction."""
+    async with reading_db_sessions() as db:
+        yield db
 
 
 Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
-"""The session of a GET request (kit/db/reading.py). Its connection is free again before the response is sent."""
+"""The database session of a GET request (kit/db/reading.py). Its connection is free again before the response is sent."""

@@ -25,7 +25,7 @@ from services.auth.accounts import (
     one_time_tokens,
     registrations,
 )
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.mail import records as mail_records
 from services.auth.mail.configuration import mail_sender
 from services.auth.mail.records import MailMeasurement
@@ -43,43 +43,43 @@ OVERDUE_SECONDS = 60
 log = structlog.get_logger("pruning")
 
 
-async def prune(session: AsyncSession) -> int:
+async def prune(db: AsyncSession) -> int:
     """Delete up to BATCH_SIZE rows of each kind that are no longer needed. Return the largest number of one kind."""
     deleted = {
-        "login_sessions": await refresh_tokens.delete_expired(session, BATCH_SIZE),
-        "revocations": await revocations.delete_expired(session, BATCH_SIZE),
-        "guests": await guests.prune(session, BATCH_SIZE),
-        "ended_accounts": await events.prune(session, BATCH_SIZE),
-        "failed_logins": await failed_logins.delete_old(session, BATCH_SIZE),
-        "address_buckets": await address_buckets.delete_full(session, BATCH_SIZE),
-        "devices": await devices.delete_expired(session, BATCH_SIZE),
-        "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
-        "mail_codes": await mail_codes.delete_expired(session, BATCH_SIZE),
-        "pending_registrations": await registrations.delete_expired(session, BATCH_SIZE),
-        "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
-        "mail_requests": await mail_requests.delete_old(session, BATCH_SIZE),
-        "mails": await mail_records.delete_old(session, BATCH_SIZE),
-        "mails_given_up": await mail_records.give_up_old(session, BATCH_SIZE),
+        "login_sessions": await refresh_tokens.delete_expired(db, BATCH_SIZE),
+        "revocations": await revocations.delete_expired(db, BATCH_SIZE),
+        "guests": await guests.prune(db, BATCH_SIZE),
+        "ended_accounts": await events.prune(db, BATCH_SIZE),
+        "failed_logins": await failed_logins.delete_old(db, BATCH_SIZE),
+        "address_buckets": await address_buckets.delete_full(db, BATCH_SIZE),
+        "devices": await devices.delete_expired(db, BATCH_SIZE),
+        "one_time_tokens": await one_time_tokens.delete_expired(db, BATCH_SIZE),
+        "mail_codes": await mail_codes.delete_expired(db, BATCH_SIZE),
+        "pending_registrations": await registrations.delete_expired(db, BATCH_SIZE),
+        "mail_buckets": await mail_limits.delete_full(db, BATCH_SIZE),
+        "mail_requests": await mail_requests.delete_old(db, BATCH_SIZE),
+        "mails": await mail_records.delete_old(db, BATCH_SIZE),
+        "mails_given_up": await mail_records.give_up_old(db, BATCH_SIZE),
     }
     if any(deleted.values()):
-        after_commit(session, log.info, "expired rows deleted", **deleted)
+        after_commit(db, log.info, "expired rows deleted", **deleted)
     return max(deleted.values())
 
 
 async def prune_regularly(shutdown: Shutdown) -> None:
     """Prune, and delete the accounts whose time has come, once a minute. Continue at once while a batch is full."""
     while not shutdown.requested:
-        async with sessions.begin() as session:
-            deleted = await prune(session)
-        accounts = await deletion_requests.delete_due(sessions, ACCOUNTS_BATCH)
+        async with db_sessions.begin() as db:
+            deleted = await prune(db)
+        accounts = await deletion_requests.delete_due(db_sessions, ACCOUNTS_BATCH)
         if deleted < BATCH_SIZE and accounts < ACCOUNTS_BATCH:
             await shutdown.wait(INTERVAL_SECONDS)
 
 
 async def check_backlog() -> str | None:
     """Return a reason if an event was not published for longer than OVERDUE_SECONDS, else None (a readiness check)."""
-    async with sessions() as session:
-        count, age = await outbox.backlog(session, OutboxRow)
+    async with db_sessions() as db:
+        count, age = await outbox.backlog(db, OutboxRow)
     return f"{count} events are not published yet, the oldest is {age:.0f} s old" if age > OVERDUE_SECONDS else None
 
 
@@ -88,15 +88,15 @@ async def work() -> None:
     relay = Relay(engine, OutboxRow, load_amqp_url(), PUBLISHED_TO["auth"], republish, Notifier(engine, "auth"))
     jobs: dict[str, runner.Job] = {
         "relay": relay.run,
-        "measurement": partial(outbox.keep_measuring, sessions, OutboxRow),
+        "measurement": partial(outbox.keep_measuring, db_sessions, OutboxRow),
         "pruning": prune_regularly,
     }
     warnings: dict[str, Check] = {}
-    sender = mail_sender(sessions, settings)
+    sender = mail_sender(db_sessions, settings)
     if sender is not None:
-        measurement = MailMeasurement(sessions)
+        measurement = MailMeasurement(db_sessions)
         jobs |= {
-            "mail requests": mail_requests.RequestAnswerer(sessions).run,
+            "mail requests": mail_requests.RequestAnswerer(db_sessions).run,
             "mail sender": sender.run,
             "mail measurement": measurement.run,
         }

@@ -29,7 +29,7 @@ log = structlog.get_logger("admin")
 
 
 async def ensure_admin(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings, actor: Actor
+    db_sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings, actor: Actor
 ) -> bool:
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
@@ -41,21 +41,21 @@ async def ensure_admin(
     if email is None or secret is None:
         return False
     password = secret.get_secret_value()
-    async with sessions.begin() as session:
-        account = await records.find_by_email(session, email)
+    async with db_sessions.begin() as db:
+        account = await records.find_by_email(db, email)
     async with hasher.slot():
         if account is not None and account.role == ADMIN and account.banned_at is None:
             unchanged, _ = await hasher.verify(password, account.password_hash)
             if unchanged and account.email_verified:
                 return False
         password_hash = await hasher.hash(password)
-    async with sessions.begin() as session:
-        account_id = await _upsert(session, email, password_hash)
-        await recovery.revoke_pending_requests(session, account_id, keep_undo=False)
-        await revoke_sessions(session, account_id)
-        await devices.forget_all(session, account_id)
+    async with db_sessions.begin() as db:
+        account_id = await _upsert(db, email, password_hash)
+        await recovery.revoke_pending_requests(db, account_id, keep_undo=False)
+        await revoke_sessions(db, account_id)
+        await devices.forget_all(db, account_id)
         await audit.record(
-            session,
+            db,
             AuditLogEntry,
             actor,
             "administrator.created" if account is None else "administrator.changed",
@@ -67,7 +67,7 @@ async def ensure_admin(
     return True
 
 
-async def _upsert(session: AsyncSession, email: str, password_hash: str) -> UUID:
+async def _upsert(db: AsyncSession, email: str, password_hash: str) -> UUID:
     """Insert the administrator's account, or make the account with this address that of the administrator. Return its id."""
     # The operator who sets AUTH_ADMIN_EMAIL vouches for the address.
     values = {
@@ -81,7 +81,7 @@ async def _upsert(session: AsyncSession, email: str, password_hash: str) -> UUID
     }
     new = insert(Account).values(email=email, **values)
     upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
-    return (await session.execute(upsert.returning(Account.id))).scalar_one()
+    return (await db.execute(upsert.returning(Account.id))).scalar_one()
 
 
 class AdminBootstrap:
@@ -92,13 +92,13 @@ class AdminBootstrap:
 
     def __init__(
         self,
-        sessions: async_sessionmaker[AsyncSession],
+        db_sessions: async_sessionmaker[AsyncSession],
         hasher: PasswordHasher,
         settings: AuthSettings,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.done = False
-        self._sessions = sessions
+        self._db_sessions = db_sessions
         self._hasher = hasher
         self._settings = settings
         self._retry_seconds = retry_seconds
@@ -120,8 +120,8 @@ class AdminBootstrap:
 
     async def check_formerly_configured(self) -> str | None:
         """Return a sentence if there are administrators that AUTH_ADMIN_EMAIL named earlier (a readiness warning)."""
-        async with self._sessions() as session:
-            found = await roles.find_formerly_configured(session, self._settings.auth_admin_email)
+        async with self._db_sessions() as db:
+            found = await roles.find_formerly_configured(db, self._settings.auth_admin_email)
         if not found:
             return None
         return (
@@ -131,11 +131,11 @@ class AdminBootstrap:
 
     async def _try(self) -> None:
         try:
-            await ensure_admin(self._sessions, self._hasher, self._settings, START)
-            await ensure_payments_client(self._sessions, self._settings.auth_payments_client_secret, START)
+            await ensure_admin(self._db_sessions, self._hasher, self._settings, START)
+            await ensure_payments_client(self._db_sessions, self._settings.auth_payments_client_secret, START)
             self.done = True
-            async with self._sessions() as session:
-                others = await roles.find_formerly_configured(session, self._settings.auth_admin_email)
+            async with self._db_sessions() as db:
+                others = await roles.find_formerly_configured(db, self._settings.auth_admin_email)
             if others:
                 log.warning(
                     "administrators are not named by AUTH_ADMIN_EMAIL any more", account_ids=list(map(str, others))

@@ -13,7 +13,7 @@ from services.auth.sessions.revocations import revoke_sessions
 from services.auth.throttling import failed_logins
 
 
-async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
+async def delete_account(db: AsyncSession, account_id: UUID) -> bool:
     """Delete an account now: its row, its sessions and everything else that refers to it. Return False if it does not exist.
 
     account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
@@ -22,14 +22,14 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     # FOR NO KEY UPDATE: auth's worker may be answering a request for this account, and can still insert a token that refers to it. With
     # FOR UPDATE, the worker would wait for this transaction, and `revoke_pending_requests` for the worker: a deadlock.
     locked = for_no_key_update(select(Account.email).where(Account.id == account_id))
-    account = (await session.execute(locked)).one_or_none()
+    account = (await db.execute(locked)).one_or_none()
     if account is None:
         return False
-    await recovery.revoke_pending_requests(session, account_id, keep_undo=False, keep_deletion=True)
-    await revoke_sessions(session, account_id)
+    await recovery.revoke_pending_requests(db, account_id, keep_undo=False, keep_deletion=True)
+    await revoke_sessions(db, account_id)
     if account.email is not None:
-        await failed_logins.forget(session, failed_logins.key_of_name(account.email))
-        await session.execute(delete(Mail).where(Mail.recipient == account.email))
-    await session.execute(delete(Account).where(Account.id == account_id))
-    await events.end(session, account_id, merged_into=None)
+        await failed_logins.forget(db, failed_logins.key_of_name(account.email))
+        await db.execute(delete(Mail).where(Mail.recipient == account.email))
+    await db.execute(delete(Account).where(Account.id == account_id))
+    await events.end(db, account_id, merged_into=None)
     return True

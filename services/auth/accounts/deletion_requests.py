@@ -26,7 +26,7 @@ log = structlog.get_logger("deletions")
 
 
 async def request_deletion(
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
     source: RequestSource,
     caller: Caller,
@@ -39,24 +39,24 @@ async def request_deletion(
 
     Raises AccountHasRole, WrongPassword, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
-    async with sessions.begin() as session:
-        account = await records.get_for_caller(session, caller)
+    async with db_sessions.begin() as db:
+        account = await records.get_for_caller(db, caller)
     if account.role != CUSTOMER:
         raise AccountHasRole
     if account.email is None:  # a guest cannot log in again to restore the account
-        async with sessions.begin() as session:
-            await records.lock_for_caller(session, caller, None)
-            await delete_account(session, account.id)
+        async with db_sessions.begin() as db:
+            await records.lock_for_caller(db, caller, None)
+            await delete_account(db, account.id)
         return datetime.now(UTC)
     if password is None:
         raise WrongPassword
-    await check_password(sessions, hasher, source, account, password)
-    async with sessions.begin() as session:
-        locked = await records.lock_for_caller(session, caller, account.password_hash)
-        return await _schedule(session, locked)
+    await check_password(db_sessions, hasher, source, account, password)
+    async with db_sessions.begin() as db:
+        locked = await records.lock_for_caller(db, caller, account.password_hash)
+        return await _schedule(db, locked)
 
 
-async def _schedule(session: AsyncSession, account: Account) -> datetime:
+async def _schedule(db: AsyncSession, account: Account) -> datetime:
     """Schedule the deletion of a locked account and end its sessions. Its owner gets a mail, once. Raises AccountHasRole."""
     repeated = account.delete_at is not None
     scheduled = (
@@ -64,17 +64,17 @@ async def _schedule(session: AsyncSession, account: Account) -> datetime:
         .where(Account.id == account.id, Account.role == CUSTOMER)
         .values(delete_at=func.coalesce(Account.delete_at, func.now() + GRACE))
     )
-    delete_at: datetime | None = await session.scalar(scheduled.returning(Account.delete_at))
+    delete_at: datetime | None = await db.scalar(scheduled.returning(Account.delete_at))
     if delete_at is None:
         raise AccountHasRole
-    await revoke_sessions(session, account.id)
-    if mail_is_configured() and not repeated and await may_notify(session, account):
+    await revoke_sessions(db, account.id)
+    if mail_is_configured() and not repeated and await may_notify(db, account):
         date = {"date": delete_at.date().isoformat()}
-        await add_mail(session, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)
+        await add_mail(db, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)
     return delete_at
 
 
-async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> int:
+async def delete_due(db_sessions: async_sessionmaker[AsyncSession], limit: int) -> int:
     """Delete up to `limit` customers' accounts whose time has come. Return their number. Skip those that another worker is deleting.
 
     Each deletion has its own transaction: while it waits for the lock of one account, it holds no lock of another account.
@@ -82,10 +82,10 @@ async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> 
     of_customer = (Account.delete_at < func.now(), Account.role == CUSTOMER)
     due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(1)
     for deleted in range(limit):
-        async with sessions.begin() as session:
-            account_id = await session.scalar(for_no_key_update(due, skip_locked=True))
+        async with db_sessions.begin() as db:
+            account_id = await db.scalar(for_no_key_update(due, skip_locked=True))
             if account_id is None:
                 return deleted
-            await delete_account(session, account_id)
-            after_commit(session, log.info, "account deleted", account_id=str(account_id))
+            await delete_account(db, account_id)
+            after_commit(db, log.info, "account deleted", account_id=str(account_id))
     return limit

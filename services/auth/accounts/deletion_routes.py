@@ -10,7 +10,7 @@ from kit.problem_responses import problem_responses
 from services.auth.accounts import deletion_requests, export, records
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import AccountDeletion, AccountExport, ScheduledDeletion
-from services.auth.db import Reading, Transaction, sessions
+from services.auth.db import Reading, Transaction, db_sessions
 from services.auth.errors import AccountHasRole, AccountNeeded, TooBusy, WrongPassword
 from services.auth.throttling.request_source import CurrentRequestSource
 
@@ -33,18 +33,18 @@ async def delete_account(
 
     Orders and payments stay, without name and address, because the shop needs them for its accounting.
     """
-    delete_at = await deletion_requests.request_deletion(sessions, hasher, source, caller, deletion.password)
+    delete_at = await deletion_requests.request_deletion(db_sessions, hasher, source, caller, deletion.password)
     return ScheduledDeletion(delete_at=delete_at)
 
 
 @router.post("/me/restore", summary="Restore your account", status_code=204, responses=problem_responses(AccountNeeded))
-async def restore_account(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> None:
+async def restore_account(caller: Annotated[Caller, Depends(authenticate)], db: Transaction) -> None:
     """Keep an account whose deletion was requested."""
-    account = await records.get_for_caller(session, caller)
+    account = await records.get_for_caller(db, caller)
     account.delete_at = None
 
 
 @router.get("/me/export", summary="Export your account", responses=problem_responses(AccountNeeded))
-async def export_account(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> AccountExport:
+async def export_account(caller: Annotated[Caller, Depends(authenticate)], db: Reading) -> AccountExport:
     """Return what auth stores about your account. Orders and payments are at GET /catalog/orders and GET /payments."""
-    return await export.export_account(session, await records.get_for_caller(session, caller))
+    return await export.export_account(db, await records.get_for_caller(db, caller))

@@ -15,7 +15,7 @@ from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.passwords import send_reset
 from services.auth.accounts.schemas import EmailChange, EmailVerification, MailAddress, MailCodeChallenge
-from services.auth.db import Transaction, sessions
+from services.auth.db import Transaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     EmailTaken,
@@ -41,12 +41,12 @@ router = Router(prefix="/auth", tags=["e-mail address"])
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
-async def verify_email(verification: EmailVerification, session: Transaction) -> None:
+async def verify_email(verification: EmailVerification, db: Transaction) -> None:
     """Send the token of a mail back, which proves that the address is yours. Later access tokens have the claim `email_verified` true.
 
     After POST /auth/me/email, this makes the new address the address of the account.
     """
-    await email_verification.verify(session, verification.token)
+    await email_verification.verify(db, verification.token)
 
 
 @router.post(
@@ -56,11 +56,11 @@ async def verify_email(verification: EmailVerification, session: Transaction) ->
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def request_verification_mail(
-    request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
-    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
-    await request_mail(session, RequestKind.VERIFY_EMAIL, request.email)
+    await address_limits.count(db, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
+    await request_mail(db, RequestKind.VERIFY_EMAIL, request.email)
 
 
 @router.post(
@@ -70,15 +70,15 @@ async def request_verification_mail(
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def request_email_code(
-    request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> MailCodeChallenge:
     """Send a mail with a code of six digits, if the address has a customer's account. The answer is the same for every address.
 
     Log in with POST /auth/token: grant_type=urn:shop:grant-type:mail-code, the `challenge` of this answer and the `code` of the mail. It is
     valid for 10 minutes and 5 attempts.
     """
-    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
-    challenge = await mail_codes.request_code(session, request.email)
+    await address_limits.count(db, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
+    challenge = await mail_codes.request_code(db, request.email)
     return MailCodeChallenge(challenge=challenge, expires_in=int(mail_codes.LIFETIME.total_seconds()))
 
 
@@ -101,16 +101,16 @@ async def change_email(
     address has an account already, it gets a mail that says so; the answer is the same.
     """
     require_mail()
-    async with sessions.begin() as session:
-        account = await records.get_for_caller(session, caller)
+    async with db_sessions.begin() as db:
+        account = await records.get_for_caller(db, caller)
     if change.email == account.address:
         raise EmailUnchanged
-    await check_password(sessions, hasher, source, account, change.password)
-    async with sessions.begin() as session:
-        locked = await records.lock_for_caller(session, caller, account.password_hash)
-        await count_change(session, account.id)
-        await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
-        await email_change.mail_old_address(session, locked)
+    await check_password(db_sessions, hasher, source, account, change.password)
+    async with db_sessions.begin() as db:
+        locked = await records.lock_for_caller(db, caller, account.password_hash)
+        await count_change(db, account.id)
+        await request_mail(db, RequestKind.CHANGE_EMAIL, change.email, account.id)
+        await email_change.mail_old_address(db, locked)
 
 
 @router.post(
@@ -119,9 +119,9 @@ async def change_email(
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
-async def undo_email_change(undo: EmailVerification, session: Transaction) -> None:
+async def undo_email_change(undo: EmailVerification, db: Transaction) -> None:
     """Give an account its earlier address back, with the token of the mail to this address.
 
     All sessions end and the password is not valid any more. The same address gets another mail, with a token for POST /auth/password/reset.
     """
-    await send_reset(session, await email_change.undo(session, undo.token))
+    await send_reset(db, await email_change.undo(db, undo.token))

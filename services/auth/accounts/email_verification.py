@@ -13,13 +13,13 @@ from services.auth.mail.waiting import add_mail
 from services.auth.models import Account
 
 
-async def send_verification(session: AsyncSession, account: Account) -> None:
+async def send_verification(db: AsyncSession, account: Account) -> None:
     """Send a mail with a token to the address of an account."""
     purpose = TokenPurpose.VERIFY_EMAIL
-    token = await one_time_tokens.issue(session, purpose, account.id, account.address)
+    token = await one_time_tokens.issue(db, purpose, account.id, account.address)
     valid = in_words(LIFETIMES[purpose])
     await add_mail(
-        session,
+        db,
         Template.VERIFY_EMAIL,
         account.address,
         account_id=account.id,
@@ -28,21 +28,21 @@ async def send_verification(session: AsyncSession, account: Account) -> None:
     )
 
 
-async def verify(session: AsyncSession, token: str) -> None:
+async def verify(db: AsyncSession, token: str) -> None:
     """Use a token from a mail: verify its address, make it the new address of its account, or create the account that was registered.
 
     Raises TokenNotValid, also if the account has another address by now; EmailTaken if the new address has an account by now.
     """
     try:
-        used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
+        used = await one_time_tokens.use(db, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
     except TokenNotValid:
-        await registrations.confirm(session, token)
+        await registrations.confirm(db, token)
         return
     if used.purpose is TokenPurpose.CHANGE_EMAIL:
-        await change(session, used)
+        await change(db, used)
         return
     same_address = (Account.id == used.account_id, Account.email == used.email)
-    verified = await session.execute(
+    verified = await db.execute(
         update(Account)
         .where(*same_address)
         .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
@@ -50,4 +50,4 @@ async def verify(session: AsyncSession, token: str) -> None:
     )
     if verified.first() is None:
         raise TokenNotValid
-    await one_time_tokens.revoke(session, used.account_id, TokenPurpose.VERIFY_EMAIL)
+    await one_time_tokens.revoke(db, used.account_id, TokenPurpose.VERIFY_EMAIL)

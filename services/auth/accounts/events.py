@@ -31,26 +31,26 @@ CHANGED_AT = cast("InstrumentedAttribute[datetime]", Account.changed_at)
 """Not NULL in the rows that are read here."""
 
 
-async def publish_change(session: AsyncSession, account_id: UUID) -> None:
+async def publish_change(db: AsyncSession, account_id: UUID) -> None:
     """Publish account.changed with the account's current name and e-mail address. Call it after every change of one of them."""
-    changed = await session.execute(
+    changed = await db.execute(
         update(Account)
         .where(Account.id == account_id)
         .values(changed_at=func.clock_timestamp())
         .returning(Account.id, Account.email, Account.name, CHANGED_AT)
     )
-    await outbox.add(session, OutboxRow, _changed(*changed.one()))
+    await outbox.add(db, OutboxRow, _changed(*changed.one()))
 
 
-async def end(session: AsyncSession, account_id: UUID, *, merged_into: UUID | None) -> None:
+async def end(db: AsyncSession, account_id: UUID, *, merged_into: UUID | None) -> None:
     """Record that an account has ended, and publish account.deleted, or account.merged if it was a guest."""
     row = insert(EndedAccount).values(account_id=account_id, merged_into=merged_into).returning(EndedAccount.ended_at)
-    ended_at = (await session.execute(row)).scalar_one()
-    await outbox.add(session, OutboxRow, await _ended(session, account_id, merged_into, ended_at))
+    ended_at = (await db.execute(row)).scalar_one()
+    await outbox.add(db, OutboxRow, await _ended(db, account_id, merged_into, ended_at))
 
 
 async def republish(
-    sessions: async_sessionmaker[AsyncSession], since: datetime, until: datetime
+    db_sessions: async_sessionmaker[AsyncSession], since: datetime, until: datetime
 ) -> AsyncGenerator[int, None]:
     """Add the events of this period to the outbox again, with the same ids, in batches. Of the changes of an account, only the last one.
 
@@ -60,37 +60,37 @@ async def republish(
         last = since, UUID(int=0)
         full = True
         while full:
-            async with sessions.begin() as session:
-                events = await read(session, last, until)
-                added = await outbox.add(session, OutboxRow, *events)
+            async with db_sessions.begin() as db:
+                events = await read(db, last, until)
+                added = await outbox.add(db, OutboxRow, *events)
             full = len(events) == BATCH
             if events:
                 yield added
                 last = events[-1].time, UUID(events[-1].subject)
 
 
-async def _read_changes(session: AsyncSession, after: tuple[datetime, UUID], until: datetime) -> list[Event]:
+async def _read_changes(db: AsyncSession, after: tuple[datetime, UUID], until: datetime) -> list[Event]:
     position = tuple_(CHANGED_AT, Account.id)
     changed = select(Account.id, Account.email, Account.name, CHANGED_AT)
     period = (position > after, until > CHANGED_AT)
-    found = await session.execute(changed.where(*period).order_by(CHANGED_AT, Account.id).limit(BATCH))
+    found = await db.execute(changed.where(*period).order_by(CHANGED_AT, Account.id).limit(BATCH))
     return [_changed(*row) for row in found]
 
 
-async def _read_ends(session: AsyncSession, after: tuple[datetime, UUID], until: datetime) -> list[Event]:
+async def _read_ends(db: AsyncSession, after: tuple[datetime, UUID], until: datetime) -> list[Event]:
     position = tuple_(EndedAccount.ended_at, EndedAccount.account_id)
     ended = select(EndedAccount.account_id, EndedAccount.merged_into, EndedAccount.ended_at)
     period = (position > after, EndedAccount.ended_at < until)
     order = EndedAccount.ended_at, EndedAccount.account_id
-    found = (await session.execute(ended.where(*period).order_by(*order).limit(BATCH))).all()
-    return [await _ended(session, *row) for row in found]
+    found = (await db.execute(ended.where(*period).order_by(*order).limit(BATCH))).all()
+    return [await _ended(db, *row) for row in found]
 
 
-async def prune(session: AsyncSession, limit: int) -> int:
+async def prune(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` ended accounts whose events are too old to be published again. Return their number."""
     old = select(EndedAccount.account_id).where(EndedAccount.ended_at < func.now() - RETENTION).limit(limit)
     locked = old.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(EndedAccount).where(EndedAccount.account_id.in_(select(locked))).returning(EndedAccount.account_id)
     )
     return len(deleted.all())
@@ -105,7 +105,7 @@ def _changed(account_id: UUID, email: str | None, name: str | None, changed_at: 
     )
 
 
-async def _ended(session: AsyncSession, account_id: UUID, merged_into: UUID | None, ended_at: datetime) -> Event:
+async def _ended(db: AsyncSession, account_id: UUID, merged_into: UUID | None, ended_at: datetime) -> Event:
     if merged_into is None:
         return AccountDeleted(
             id=event_id_for("account.deleted", account_id),
@@ -113,7 +113,7 @@ async def _ended(session: AsyncSession, account_id: UUID, merged_into: UUID | No
             time=ended_at,
             data=AccountDeletedData(account_id=account_id),
         )
-    found = await session.execute(select(Account.email, Account.name).where(Account.id == merged_into))
+    found = await db.execute(select(Account.email, Account.name).where(Account.id == merged_into))
     email, name = found.one_or_none() or (None, None)  # it may have been deleted since
     return AccountMerged(
         id=event_id_for("account.merged", account_id),

@@ -11,7 +11,7 @@ from services.auth.sessions.models import LoginSession
 LIMIT = 1000
 
 
-async def export_account(session: AsyncSession, account: Account) -> AccountExport:
+async def export_account(db: AsyncSession, account: Account) -> AccountExport:
     """Return the account with its sessions and mails, the newest first, at most LIMIT each. No hash and no token is in it."""
     sessions = select(LoginSession).where(LoginSession.account_id == account.id)
     mails = select(Mail).where(Mail.account_id == account.id)
@@ -25,10 +25,10 @@ async def export_account(session: AsyncSession, account: Account) -> AccountExpo
         delete_at=account.delete_at,
         sessions=[
             ExportedSession.model_validate(each)
-            for each in await session.scalars(sessions.order_by(LoginSession.created_at.desc()).limit(LIMIT))
+            for each in await db.scalars(sessions.order_by(LoginSession.created_at.desc()).limit(LIMIT))
         ],
         mails=[
             ExportedMail.model_validate(each)
-            for each in await session.scalars(mails.order_by(Mail.created_at.desc()).limit(LIMIT))
+            for each in await db.scalars(mails.order_by(Mail.created_at.desc()).limit(LIMIT))
         ],
     )

@@ -22,15 +22,15 @@ LIFETIME: timedelta = refresh_tokens.GUEST_IDLE_LIFETIME
 """A session of a guest ends this long after its last use. Guests without a session are deleted when they are older than this."""
 
 
-async def create(session: AsyncSession) -> Account:
+async def create(db: AsyncSession) -> Account:
     """Create a guest, and return it with its role."""
-    account_id = (await session.execute(insert(Account).values(email=None).returning(Account.id))).scalar_one()
+    account_id = (await db.execute(insert(Account).values(email=None).returning(Account.id))).scalar_one()
     query = select(Account).where(Account.id == account_id).options(joinedload(Account.granted_role))
-    return (await session.execute(query)).scalar_one()
+    return (await db.execute(query)).scalar_one()
 
 
 async def become_account(
-    session: AsyncSession, guest: Caller, *, email: str, name: str | None, password_hash: str
+    db: AsyncSession, guest: Caller, *, email: str, name: str | None, password_hash: str
 ) -> Account:
     """Give a guest an e-mail address and a password. Id, orders and sessions stay, and account.changed is published.
 
@@ -45,35 +45,35 @@ async def become_account(
         .execution_options(synchronize_session=False)
     )
     try:
-        async with session.begin_nested():
-            account: Account | None = await session.scalar(changed)
+        async with db.begin_nested():
+            account: Account | None = await db.scalar(changed)
     except IntegrityError as error:
         raise EmailTaken from error
-    if await is_reserved(session, email):
+    if await is_reserved(db, email):
         raise EmailTaken
     if account is None:
         raise NotAuthenticated("The session of this guest has ended, or the guest has an account already. Log in.")
-    await refresh_tokens.extend_sessions_of_guest(session, account.id)
-    await events.publish_change(session, account.id)
+    await refresh_tokens.extend_sessions_of_guest(db, account.id)
+    await events.publish_change(db, account.id)
     return account
 
 
-async def merge(session: AsyncSession, refresh_token: str, account_id: UUID) -> None:
+async def merge(db: AsyncSession, refresh_token: str, account_id: UUID) -> None:
     """Merge a guest into an account: the guest ends, and account.merged gives its orders, payments and cards to the account.
 
     The token proves that the caller is the guest. Raises GuestNotFound if it is unknown, used or expired, or belongs to an account.
     """
-    found = await refresh_tokens.find_account(session, refresh_token)
+    found = await refresh_tokens.find_account(db, refresh_token)
     guest = select(Account.id).where(Account.id == found, Account.email.is_(None)).with_for_update()
-    guest_id = None if found is None else await session.scalar(guest)
+    guest_id = None if found is None else await db.scalar(guest)
     if guest_id is None:
         raise GuestNotFound
-    await revoke_sessions(session, guest_id)
-    await session.execute(delete(Account).where(Account.id == guest_id))
-    await events.end(session, guest_id, merged_into=account_id)
+    await revoke_sessions(db, guest_id)
+    await db.execute(delete(Account).where(Account.id == guest_id))
+    await events.end(db, guest_id, merged_into=account_id)
 
 
-async def prune(session: AsyncSession, limit: int) -> int:
+async def prune(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` guests without a session who are older than LIFETIME. Return their number.
 
     Their orders and payments stay. Guests that another worker is deleting are skipped.
@@ -86,5 +86,5 @@ async def prune(session: AsyncSession, limit: int) -> int:
         .limit(limit)
     )
     locked = old.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(delete(Account).where(Account.id.in_(select(locked))).returning(Account.id))
+    deleted = await db.execute(delete(Account).where(Account.id.in_(select(locked))).returning(Account.id))
     return len(deleted.all())

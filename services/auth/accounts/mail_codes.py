@@ -31,15 +31,15 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
-async def request_code(session: AsyncSession, email: str) -> str:
+async def request_code(db: AsyncSession, email: str) -> str:
     """Ask the worker for a mail with a code, if the address has a customer's account, and return the challenge.
 
     The statements are the same for every address. Raises MailNotConfigured, TooManyMails.
     """
     require_mail()
-    await count_mail(session, MailKind.MAIL_CODE, email)
+    await count_mail(db, MailKind.MAIL_CODE, email)
     challenge, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-    await session.execute(
+    await db.execute(
         insert(MailCode).values(
             challenge_digest=_digest(challenge),
             code_digest=_digest(f"{challenge} {code}"),
@@ -51,19 +51,19 @@ async def request_code(session: AsyncSession, email: str) -> str:
     return challenge
 
 
-async def answer_requests(session: AsyncSession, limit: int) -> int:
+async def answer_requests(db: AsyncSession, limit: int) -> int:
     """Handle up to `limit` waiting codes: write the mail if the address has a customer's account, and clear `code`; the digest stays.
 
     Return their number.
     """
     waiting = select(MailCode).where(MailCode.code.is_not(None)).order_by(MailCode.created_at).limit(limit)
-    found = (await session.scalars(waiting.with_for_update(skip_locked=True))).all()
+    found = (await db.scalars(waiting.with_for_update(skip_locked=True))).all()
     for row in found:
-        account = await find_by_email(session, row.email)
+        account = await find_by_email(db, row.email)
         if account is not None and account.role == CUSTOMER and row.code is not None:
             row.account_id = account.id
             await add_mail(
-                session,
+                db,
                 Template.MAIL_CODE,
                 row.email,
                 account_id=account.id,
@@ -74,7 +74,7 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
     return len(found)
 
 
-async def use(session: AsyncSession, challenge: str, code: str) -> Account | None:
+async def use(db: AsyncSession, challenge: str, code: str) -> Account | None:
     """Use a code, and return its account with its role. Return None, and count the attempt, if it is wrong, used or expired,
     or if there were too many wrong codes for its address (mail_limits.WRONG_CODES).
 
@@ -83,38 +83,38 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     row = MailCode.challenge_digest == _digest(challenge)
     # Lock the account before the code, as recovery.py does. It is one statement, whether the address has an account or not.
     account_id = select(MailCode.account_id).where(row).scalar_subquery()
-    await session.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
-    tried = await session.execute(
+    await db.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
+    tried = await db.execute(
         update(MailCode)
         .where(row, MailCode.expires_at > func.now(), MailCode.attempts < MAX_ATTEMPTS)
         .values(attempts=MailCode.attempts + 1)
         .returning(MailCode.code_digest, MailCode.account_id, MailCode.email)
     )
     found = tried.one_or_none()
-    allowed = found is not None and await count_code(session, found.email)
+    allowed = found is not None and await count_code(db, found.email)
     expected = found.code_digest if found is not None and allowed else b""
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
-    await uncount_code(session, found.email)
-    await session.execute(delete(MailCode).where(row))
+    await uncount_code(db, found.email)
+    await db.execute(delete(MailCode).where(row))
     # The account may have got another address or a role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)
-    await session.execute(
+    await db.execute(
         update(Account)
         .where(*same_customer)
         .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
     )
-    account: Account | None = await session.scalar(
+    account: Account | None = await db.scalar(
         select(Account).where(*same_customer).options(joinedload(Account.granted_role))
     )
     return account
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` expired codes. Return their number. Skip those that another worker is deleting."""
     expired = select(MailCode.challenge_digest).where(MailCode.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(MailCode).where(MailCode.challenge_digest.in_(select(locked))).returning(MailCode.challenge_digest)
     )
     return len(deleted.all())

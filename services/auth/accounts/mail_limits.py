@@ -41,42 +41,42 @@ class MailKind(StrEnum):
     REGISTRATION = "registration"
 
 
-async def count_mail(session: AsyncSession, kind: MailKind, email: str) -> None:
+async def count_mail(db: AsyncSession, kind: MailKind, email: str) -> None:
     """Count a mail to an address. Raises TooManyMails."""
-    await _count(session, f"{kind} {email}", REFILL)
+    await _count(db, f"{kind} {email}", REFILL)
 
 
-async def count_change(session: AsyncSession, account_id: UUID) -> None:
+async def count_change(db: AsyncSession, account_id: UUID) -> None:
     """Count a request to change the address of an account: each can send a mail to another stranger. Raises TooManyMails."""
-    await _count(session, f"changes {account_id}", CHANGE_REFILL)
+    await _count(db, f"changes {account_id}", CHANGE_REFILL)
 
 
-async def count_resend(session: AsyncSession, account_id: UUID) -> None:
+async def count_resend(db: AsyncSession, account_id: UUID) -> None:
     """Count a mail of an account that an operator sends again. Raises TooManyMails."""
-    await _count(session, f"resends {account_id}", REFILL)
+    await _count(db, f"resends {account_id}", REFILL)
 
 
-async def count_code(session: AsyncSession, email: str) -> bool:
+async def count_code(db: AsyncSession, email: str) -> bool:
     """Count an attempt with a mail code as a wrong one. Return False if there were too many for this address."""
     try:
-        await _count(session, f"codes {email}", WRONG_CODE_REFILL, WRONG_CODES)
+        await _count(db, f"codes {email}", WRONG_CODE_REFILL, WRONG_CODES)
     except TooManyMails:
         return False
     return True
 
 
-async def uncount_code(session: AsyncSession, email: str) -> None:
+async def uncount_code(db: AsyncSession, email: str) -> None:
     """Undo `count_code`, because the code was correct."""
     counted = update(MailBucket).where(MailBucket.key_digest == _digest(f"codes {email}"))
-    await session.execute(counted.values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
+    await db.execute(counted.values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
 
 
-async def may_notify(session: AsyncSession, account: Account) -> bool:
+async def may_notify(db: AsyncSession, account: Account) -> bool:
     """Return whether an account may get a notice now. Notices to an address that is not verified are counted: it may be a stranger's."""
     if account.email_verified:
         return True
     try:
-        await _count(session, f"notice {account.address}", REFILL)
+        await _count(db, f"notice {account.address}", REFILL)
     except TooManyMails:
         return False
     return True
@@ -86,10 +86,10 @@ def _digest(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
 
-async def _count(session: AsyncSession, name: str, refill: timedelta, capacity: int = CAPACITY) -> None:
+async def _count(db: AsyncSession, name: str, refill: timedelta, capacity: int = CAPACITY) -> None:
     digest = _digest(name)
     next_token_at = MailBucket.full_at - (capacity - 1) * refill
-    counted = await session.execute(
+    counted = await db.execute(
         insert(MailBucket)
         .values(key_digest=digest, full_at=_NOW + refill)
         .on_conflict_do_update(
@@ -100,15 +100,15 @@ async def _count(session: AsyncSession, name: str, refill: timedelta, capacity: 
         .returning(MailBucket.full_at)
     )
     if counted.first() is None:
-        at: datetime = (await session.scalars(select(next_token_at).where(MailBucket.key_digest == digest))).one()
+        at: datetime = (await db.scalars(select(next_token_at).where(MailBucket.key_digest == digest))).one()
         raise TooManyMails((at - datetime.now(at.tzinfo)).total_seconds())
 
 
-async def delete_full(session: AsyncSession, limit: int) -> int:
+async def delete_full(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` buckets that are full again. Return their number. Skip those that another transaction has locked."""
     full = select(MailBucket.key_digest).where(MailBucket.full_at < func.now()).limit(limit)
     locked = full.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(MailBucket).where(MailBucket.key_digest.in_(select(locked))).returning(MailBucket.key_digest)
     )
     return len(deleted.all())

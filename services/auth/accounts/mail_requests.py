@@ -25,62 +25,60 @@ POLL_SECONDS = 1.0
 RETENTION = timedelta(days=1)
 
 
-async def request_mail(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None = None) -> None:
+async def request_mail(db: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None = None) -> None:
     """Ask the worker for a mail to this address. Raises MailNotConfigured, TooManyMails."""
     require_mail()
-    await count_mail(session, MailKind(kind), email)
-    await session.execute(insert(MailRequest).values(kind=kind, email=email, account_id=account_id))
+    await count_mail(db, MailKind(kind), email)
+    await db.execute(insert(MailRequest).values(kind=kind, email=email, account_id=account_id))
 
 
-async def answer_requests(session: AsyncSession) -> int:
+async def answer_requests(db: AsyncSession) -> int:
     """Write the mails of up to BATCH_SIZE requests. Return the number of requests. Those that another worker answers are skipped."""
     waiting = select(MailRequest.id).order_by(MailRequest.id).limit(BATCH_SIZE)
     taken = waiting.with_for_update(skip_locked=True).cte("taken")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(MailRequest)
         .where(MailRequest.id.in_(select(taken)))
         .returning(MailRequest.kind, MailRequest.email, MailRequest.account_id)
     )
     requests = deleted.all()
     for kind, email, account_id in requests:
-        await _answer(session, kind, email, account_id)
+        await _answer(db, kind, email, account_id)
     return len(requests)
 
 
-async def _answer(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None) -> None:
-    account = await find_by_email(session, email)
+async def _answer(db: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None) -> None:
+    account = await find_by_email(db, email)
     if account_id is not None:
-        await send_change(session, account_id, email, taken=account is not None or await is_reserved(session, email))
+        await send_change(db, account_id, email, taken=account is not None or await is_reserved(db, email))
     elif account is not None and kind is RequestKind.RESET_PASSWORD:
-        await send_reset(session, account)
+        await send_reset(db, account)
     elif account is not None and not account.email_verified:
-        await send_verification(session, account)
+        await send_verification(db, account)
 
 
-async def delete_old(session: AsyncSession, limit: int) -> int:
+async def delete_old(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` requests that nobody has answered for a day, because AUTH_SMTP_URL is not set any more. Return the number."""
     old = select(MailRequest.id).where(MailRequest.created_at < func.now() - RETENTION).limit(limit)
     locked = old.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
-        delete(MailRequest).where(MailRequest.id.in_(select(locked))).returning(MailRequest.id)
-    )
+    deleted = await db.execute(delete(MailRequest).where(MailRequest.id.in_(select(locked))).returning(MailRequest.id))
     return len(deleted.all())
 
 
 class RequestAnswerer:
     """The background job that answers requests for mails."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
-        self._sessions = sessions
+    def __init__(self, db_sessions: async_sessionmaker[AsyncSession]) -> None:
+        self._db_sessions = db_sessions
 
     async def run(self, shutdown: Shutdown) -> None:
         """Answer requests until shutdown is requested."""
         while not shutdown.requested:
-            async with self._sessions.begin() as session:
-                answered = await answer_requests(session)
-            async with self._sessions.begin() as session:
-                codes = await mail_codes.answer_requests(session, BATCH_SIZE)
-            async with self._sessions.begin() as session:
-                new = await registrations.answer_requests(session, BATCH_SIZE)
+            async with self._db_sessions.begin() as db:
+                answered = await answer_requests(db)
+            async with self._db_sessions.begin() as db:
+                codes = await mail_codes.answer_requests(db, BATCH_SIZE)
+            async with self._db_sessions.begin() as db:
+                new = await registrations.answer_requests(db, BATCH_SIZE)
             if max(answered, codes, new) < BATCH_SIZE:
                 await shutdown.wait(POLL_SECONDS)

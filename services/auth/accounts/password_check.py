@@ -13,7 +13,7 @@ from services.auth.throttling.request_source import RequestSource
 
 
 async def check_password(
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
     source: RequestSource,
     account: Account,
@@ -27,17 +27,17 @@ async def check_password(
     """
     key = failed_logins.key_of_account(account.id)
     async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
-        async with sessions.begin() as session:
-            started_at = await failed_logins.start_attempt(session, key)
-            seconds = 0.0 if started_at else await failed_logins.seconds_to_wait(session, key)
+        async with db_sessions.begin() as db:
+            started_at = await failed_logins.start_attempt(db, key)
+            seconds = 0.0 if started_at else await failed_logins.seconds_to_wait(db, key)
         if started_at is None:
             throttled_total.labels("account").inc()
             raise TooManyRequests(max(1.0, seconds))
         correct, _ = await hasher.verify(password, account.password_hash)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as db:
         if correct:
-            await failed_logins.record_success(session, key, started_at)
+            await failed_logins.record_success(db, key, started_at)
         else:
-            await failed_logins.record_failure(session, key)
+            await failed_logins.record_failure(db, key)
     if not correct:
         raise WrongPassword

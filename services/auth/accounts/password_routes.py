@@ -12,7 +12,7 @@ from services.auth.accounts.mail_requests import request_mail
 from services.auth.accounts.models import RequestKind
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import MailAddress, PasswordChange, PasswordReset
-from services.auth.db import Transaction, sessions
+from services.auth.db import Transaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     MailNotConfigured,
@@ -52,7 +52,7 @@ async def change_password(
     """
     device = change.device_token or device_cookie
     await passwords.change_password(
-        sessions, hasher, source, caller, change.current_password, change.new_password, device
+        db_sessions, hasher, source, caller, change.current_password, change.new_password, device
     )
 
 
@@ -63,11 +63,11 @@ async def change_password(
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def forgot_password(
-    request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send a mail with a token for POST /auth/password/reset, if the address has an account. The answer is the same for every address."""
-    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
-    await request_mail(session, RequestKind.RESET_PASSWORD, request.email)
+    await address_limits.count(db, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
+    await request_mail(db, RequestKind.RESET_PASSWORD, request.email)
 
 
 @router.post(
@@ -87,5 +87,5 @@ async def reset_password(
 
     This device is known afterwards, by the cookie `device_token`: failed logins elsewhere do not delay the login with the new password.
     """
-    device_token = await passwords.reset_password(sessions, hasher, refusals, source, reset.token, reset.password)
+    device_token = await passwords.reset_password(db_sessions, hasher, refusals, source, reset.token, reset.password)
     devices.set_cookie(response, device_token)

@@ -25,7 +25,7 @@ from services.auth.throttling.request_source import RequestSource
 
 
 async def change_password(
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
     source: RequestSource,
     caller: Caller,
@@ -38,29 +38,29 @@ async def change_password(
 
     Raises WrongPassword, PasswordTooEasy, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
-    async with sessions.begin() as session:
-        account = await records.get_for_caller(session, caller)
+    async with db_sessions.begin() as db:
+        account = await records.get_for_caller(db, caller)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
-    await check_password(sessions, hasher, source, account, current)
+    await check_password(db_sessions, hasher, source, account, current)
     async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
         new_hash = await hasher.hash(new)
-    async with sessions.begin() as session:
-        locked = await records.lock_for_caller(session, caller, account.password_hash)
+    async with db_sessions.begin() as db:
+        locked = await records.lock_for_caller(db, caller, account.password_hash)
         locked.password_hash = new_hash
-        await session.flush()
-        await recovery.revoke_pending_requests(session, account.id, keep_deletion=True)
-        await revoke_sessions(session, account.id, keep=caller.session_id)
-        await devices.forget_all(session, account.id, keep=device_token)
-        if await may_notify(session, locked):
-            await _tell_owner(session, locked)
+        await db.flush()
+        await recovery.revoke_pending_requests(db, account.id, keep_deletion=True)
+        await revoke_sessions(db, account.id, keep=caller.session_id)
+        await devices.forget_all(db, account.id, keep=device_token)
+        if await may_notify(db, locked):
+            await _tell_owner(db, locked)
 
 
-async def send_reset(session: AsyncSession, account: Account) -> None:
+async def send_reset(db: AsyncSession, account: Account) -> None:
     """Send a mail with a token that sets a new password."""
     purpose = TokenPurpose.RESET_PASSWORD
-    token = await one_time_tokens.issue(session, purpose, account.id, account.address)
+    token = await one_time_tokens.issue(db, purpose, account.id, account.address)
     await add_mail(
-        session,
+        db,
         Template.RESET_PASSWORD,
         account.address,
         account_id=account.id,
@@ -70,7 +70,7 @@ async def send_reset(session: AsyncSession, account: Account) -> None:
 
 
 async def reset_password(
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
     refusals: RememberedRefusals,
     source: RequestSource,
@@ -83,15 +83,15 @@ async def reset_password(
 
     Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
     """
-    async with sessions.begin() as session:
-        found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
-        account = await session.get_one(Account, found.account_id)
+    async with db_sessions.begin() as db:
+        found = await one_time_tokens.find(db, token, TokenPurpose.RESET_PASSWORD)
+        account = await db.get_one(Account, found.account_id)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
         new_hash = await hasher.hash(new)
-    async with sessions.begin() as session:
-        used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)
-        changed = await session.execute(
+    async with db_sessions.begin() as db:
+        used = await one_time_tokens.use(db, token, TokenPurpose.RESET_PASSWORD)
+        changed = await db.execute(
             update(Account)
             .where(Account.id == used.account_id, Account.email == used.email)
             .values(password_hash=new_hash, email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
@@ -99,17 +99,17 @@ async def reset_password(
         )
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
-        await recovery.revoke_pending_requests(session, used.account_id, mail_to=used.email)
-        await revoke_sessions(session, used.account_id)
-        await devices.forget_all(session, used.account_id)
-        device_token = await devices.remember(session, used.account_id, None)
-        await failed_logins.reset_failures(session, failed_logins.key_of_name(used.email))
-        await _tell_owner(session, account)
+        await recovery.revoke_pending_requests(db, used.account_id, mail_to=used.email)
+        await revoke_sessions(db, used.account_id)
+        await devices.forget_all(db, used.account_id)
+        device_token = await devices.remember(db, used.account_id, None)
+        await failed_logins.reset_failures(db, failed_logins.key_of_name(used.email))
+        await _tell_owner(db, account)
     remove_refusals_of_name(refusals, used.email)
     return device_token
 
 
-async def _tell_owner(session: AsyncSession, account: Account) -> None:
+async def _tell_owner(db: AsyncSession, account: Account) -> None:
     """Send the owner a mail about the new password."""
     if mail_is_configured():
-        await add_mail(session, Template.PASSWORD_CHANGED, account.address, account_id=account.id)
+        await add_mail(db, Template.PASSWORD_CHANGED, account.address, account_id=account.id)

@@ -21,26 +21,26 @@ from services.auth.sessions.models import LoginSession
 ENDED = "The session of this access token has ended, or its account was deleted. Log in again."
 
 
-async def create(session: AsyncSession, *, email: str, name: str | None, password_hash: str) -> Account:
+async def create(db: AsyncSession, *, email: str, name: str | None, password_hash: str) -> Account:
     """Create a customer's account. Raises EmailTaken."""
     row = insert(Account).values(email=email, name=name, password_hash=password_hash)
-    account: Account | None = await session.scalar(
+    account: Account | None = await db.scalar(
         row.on_conflict_do_nothing(index_elements=[Account.email]).returning(Account)
     )
-    if account is None or await is_reserved(session, email):
+    if account is None or await is_reserved(db, email):
         raise EmailTaken
     return account
 
 
-async def is_reserved(session: AsyncSession, email: str) -> bool:
+async def is_reserved(db: AsyncSession, email: str) -> bool:
     """Return whether this was the address of an account that can still have it back (email_change.undo)."""
     undo = (OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE, OneTimeToken.expires_at > func.now())
-    return bool(await session.scalar(select(exists().where(OneTimeToken.email == email, *undo))))
+    return bool(await db.scalar(select(exists().where(OneTimeToken.email == email, *undo))))
 
 
-async def find_by_email(session: AsyncSession, email: str) -> Account | None:
+async def find_by_email(db: AsyncSession, email: str) -> Account | None:
     """Return the account with this normalized e-mail address, with its role, or None."""
-    account: Account | None = await session.scalar(_WITH_EMAIL, {"email": email})
+    account: Account | None = await db.scalar(_WITH_EMAIL, {"email": email})
     return account
 
 
@@ -49,7 +49,7 @@ _WITH_EMAIL = (
 )
 
 
-async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
+async def get_for_caller(db: AsyncSession, caller: Caller) -> Account:
     """Return the account that an access token was issued to.
 
     Raises AccountNeeded if the token belongs to a client, NotAuthenticated if the account was deleted or the session has ended.
@@ -57,7 +57,7 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
     query = select(Account).where(Account.id == _account_id(caller))
     if caller.session_id is not None:
         query = query.where(exists().where(LoginSession.sid == caller.session_id))
-    account: Account | None = await session.scalar(query)
+    account: Account | None = await db.scalar(query)
     if account is None:
         raise NotAuthenticated(ENDED)
     return account
@@ -91,37 +91,37 @@ _OF_CALLER = select(
 )
 
 
-async def read_for_caller(session: AsyncSession, caller: Caller) -> AccountFacts:
+async def read_for_caller(db: AsyncSession, caller: Caller) -> AccountFacts:
     """Return the same account as `get_for_caller`, for reading only: with a statement that is built once. Raises the same errors."""
     parameters = {"account_id": _account_id(caller), "sid": caller.session_id}
-    row = (await session.execute(_OF_CALLER, parameters)).one_or_none()
+    row = (await db.execute(_OF_CALLER, parameters)).one_or_none()
     if row is None:
         raise NotAuthenticated(ENDED)
     return AccountFacts(*row)
 
 
-async def lock(session: AsyncSession, account_id: UUID) -> None:
+async def lock(db: AsyncSession, account_id: UUID) -> None:
     """Lock an account until the transaction ends. Transactions that also use its tokens, codes or requests lock the account first."""
-    await session.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
+    await db.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
 
 
-async def lock_for_caller(session: AsyncSession, caller: Caller, password_hash: str | None) -> Account:
+async def lock_for_caller(db: AsyncSession, caller: Caller, password_hash: str | None) -> Account:
     """Lock the account of an access token, and return it. `password_hash`: the hash that was verified; None for a guest.
 
     Raises NotAuthenticated if the session has ended meanwhile, WrongPassword if the password was changed meanwhile, AccountNeeded.
     """
-    account = await get_for_caller(session, caller)
-    await lock(session, account.id)
+    account = await get_for_caller(db, caller)
+    await lock(db, account.id)
     # Read again after waiting for the lock: the owner may have ended the session or changed the password.
-    session.expire(account)
-    account = await get_for_caller(session, caller)
+    db.expire(account)
+    account = await get_for_caller(db, caller)
     if account.password_hash != password_hash:
         raise WrongPassword
     return account
 
 
-async def upgrade_password_hash(session: AsyncSession, account: Account, password_hash: str) -> None:
+async def upgrade_password_hash(db: AsyncSession, account: Account, password_hash: str) -> None:
     """Replace an outdated hash by a new hash of the same password, unless the password was changed meanwhile."""
     same_password = (Account.id == account.id, Account.password_hash == account.password_hash)
-    await session.execute(update(Account).where(*same_password).values(password_hash=password_hash))
+    await db.execute(update(Account).where(*same_password).values(password_hash=password_hash))
     account.password_hash = password_hash

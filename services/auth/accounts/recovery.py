@@ -13,7 +13,7 @@ from services.auth.models import Account
 
 
 async def revoke_pending_requests(
-    session: AsyncSession,
+    db: AsyncSession,
     account_id: UUID,
     *,
     keep_undo: bool = True,
@@ -28,17 +28,17 @@ async def revoke_pending_requests(
     The account is locked until the transaction ends. Its e-mail address must not be changed earlier in this transaction, because the
     worker's insert of a token would wait for that.
     """
-    await records.lock(session, account_id)
+    await records.lock(db, account_id)
     email = select(Account.email).where(Account.id == account_id).scalar_subquery()
     for table in (MailRequest, MailCode):
-        await session.execute(delete(table).where(or_(table.account_id == account_id, table.email == email)))
+        await db.execute(delete(table).where(or_(table.account_id == account_id, table.email == email)))
     # The tokens are deleted after the requests: a worker that was answering one of them has committed its token by now.
     tokens = delete(OneTimeToken).where(OneTimeToken.account_id == account_id)
     if keep_undo:
         tokens = tokens.where(OneTimeToken.purpose != TokenPurpose.UNDO_EMAIL_CHANGE)
-    await session.execute(tokens)
+    await db.execute(tokens)
     if not keep_deletion:
         scheduled = (Account.id == account_id, Account.delete_at.is_not(None))
         cancelled = update(Account).where(*scheduled).values(delete_at=None).returning(Account.id)
-        if (await session.execute(cancelled)).first() is not None and mail_to is not None and mail_is_configured():
-            await add_mail(session, Template.DELETION_CANCELLED, mail_to, account_id=account_id)
+        if (await db.execute(cancelled)).first() is not None and mail_to is not None and mail_is_configured():
+            await add_mail(db, Template.DELETION_CANCELLED, mail_to, account_id=account_id)

@@ -26,33 +26,33 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def add(session: AsyncSession, *, email: str, name: str | None, password_hash: str) -> None:
+async def add(db: AsyncSession, *, email: str, name: str | None, password_hash: str) -> None:
     """Store a registration until it is confirmed, at most for LIFETIME. Raises TooManyMails."""
-    await count_mail(session, MailKind.REGISTRATION, email)
+    await count_mail(db, MailKind.REGISTRATION, email)
     values = {"email": email, "name": name, "password_hash": password_hash}
-    await session.execute(insert(PendingRegistration).values(**values, expires_at=func.now() + LIFETIME))
+    await db.execute(insert(PendingRegistration).values(**values, expires_at=func.now() + LIFETIME))
 
 
-async def answer_requests(session: AsyncSession, limit: int) -> int:
+async def answer_requests(db: AsyncSession, limit: int) -> int:
     """Write the mails of up to `limit` new registrations. Return their number.
 
     A new address gets a token. An address that has an account gets a mail that says so, and the registration is deleted.
     """
     new = PendingRegistration.token_digest.is_(None)
     waiting = select(PendingRegistration).where(new).order_by(PendingRegistration.id).limit(limit)
-    found = (await session.scalars(waiting.with_for_update(skip_locked=True))).all()
+    found = (await db.scalars(waiting.with_for_update(skip_locked=True))).all()
     for row in found:
-        account = await records.find_by_email(session, row.email)
-        if account is not None or await records.is_reserved(session, row.email):
+        account = await records.find_by_email(db, row.email)
+        if account is not None or await records.is_reserved(db, row.email):
             account_id = None if account is None else account.id
-            await add_mail(session, Template.EMAIL_TAKEN, row.email, account_id=account_id)
-            await session.execute(delete(PendingRegistration).where(PendingRegistration.id == row.id))
+            await add_mail(db, Template.EMAIL_TAKEN, row.email, account_id=account_id)
+            await db.execute(delete(PendingRegistration).where(PendingRegistration.id == row.id))
             continue
         token = secrets.token_urlsafe(32)
         issued = update(PendingRegistration).where(PendingRegistration.id == row.id)
-        await session.execute(issued.values(token_digest=_digest(token)))
+        await db.execute(issued.values(token_digest=_digest(token)))
         await add_mail(
-            session,
+            db,
             Template.VERIFY_EMAIL,
             row.email,
             account_id=None,
@@ -62,24 +62,24 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
     return len(found)
 
 
-async def confirm(session: AsyncSession, token: str) -> None:
+async def confirm(db: AsyncSession, token: str) -> None:
     """Create the account of a registration, with a verified address. Raises TokenNotValid, EmailTaken."""
     valid = (PendingRegistration.token_digest == _digest(token), PendingRegistration.expires_at > func.now())
-    used: PendingRegistration | None = await session.scalar(
+    used: PendingRegistration | None = await db.scalar(
         delete(PendingRegistration).where(*valid).returning(PendingRegistration)
     )
     if used is None:
         raise TokenNotValid
-    account = await records.create(session, email=used.email, name=used.name, password_hash=used.password_hash)
-    await session.execute(update(Account).where(Account.id == account.id).values(email_verified_at=func.now()))
-    await session.execute(delete(PendingRegistration).where(PendingRegistration.email == used.email))
+    account = await records.create(db, email=used.email, name=used.name, password_hash=used.password_hash)
+    await db.execute(update(Account).where(Account.id == account.id).values(email_verified_at=func.now()))
+    await db.execute(delete(PendingRegistration).where(PendingRegistration.email == used.email))
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` expired registrations. Return their number. Skip those that another worker is deleting."""
     expired = select(PendingRegistration.id).where(PendingRegistration.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(PendingRegistration).where(PendingRegistration.id.in_(select(locked))).returning(PendingRegistration.id)
     )
     return len(deleted.all())

@@ -22,44 +22,44 @@ class RoleRefused(ValueError):
     """The role cannot be granted or ended. The message says why."""
 
 
-async def list_all(session: AsyncSession) -> Sequence[Account]:
+async def list_all(db: AsyncSession) -> Sequence[Account]:
     """Return the first MAX_LISTED accounts that are not customers, by role and address."""
     query = select(Account).where(Account.role != CUSTOMER).order_by(Account.role, Account.email).limit(MAX_LISTED)
-    return (await session.scalars(query)).all()
+    return (await db.scalars(query)).all()
 
 
-async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> bool:
+async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
     """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for an
     address that is not verified (`may_have_role`).
 
     If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_formerly_configured` does not
     return the account.
     """
-    roles = {row.name: row for row in await session.scalars(select(Role))}
+    roles = {row.name: row for row in await db.scalars(select(Role))}
     if role not in roles.keys() - {CUSTOMER}:
         raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles.keys() - {CUSTOMER}))}")
-    account = await _get_locked(session, email)
+    account = await _get_locked(db, email)
     if not may_have_role(account):
         raise RoleRefused(f"the owner of {email} has not verified this address: ask the owner to verify it first")
     old_role = account.role
-    await set_role(session, actor, account, roles[role])
+    await set_role(db, actor, account, roles[role])
     return old_role != role
 
 
-async def revoke(session: AsyncSession, actor: Actor, email: str, configured_email: str | None) -> None:
+async def revoke(db: AsyncSession, actor: Actor, email: str, configured_email: str | None) -> None:
     """Make an account a customer's account, and end its sessions. `configured_email`: the address in AUTH_ADMIN_EMAIL.
 
     Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer, and for the
     account with `configured_email`, because auth would make it an administrator again when it starts.
     """
-    account = await _get_locked(session, email)
+    account = await _get_locked(db, email)
     if account.role == CUSTOMER:
         raise RoleRefused(f"{email} has no role that can be ended: it is a customer")
     if email == configured_email:
         raise RoleRefused(
             f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
         )
-    await set_role(session, actor, account, await session.get_one(Role, CUSTOMER))
+    await set_role(db, actor, account, await db.get_one(Role, CUSTOMER))
 
 
 def may_have_role(account: Account) -> bool:
@@ -71,7 +71,7 @@ def may_have_role(account: Account) -> bool:
     return account.email_verified or account.email == settings.auth_admin_email or not mail_is_configured()
 
 
-async def set_role(session: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
+async def set_role(db: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
     """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
 
     Pending requests for it are revoked (recovery.py): the person who made them may not be the one who gets the role. The caller checks
@@ -82,28 +82,28 @@ async def set_role(session: AsyncSession, actor: Actor, account: Account, role: 
     after: dict[str, object] = {"role": role.name, "role_from_environment": False}
     if before == after:
         return
-    old_scopes = set((await session.get_one(Role, account.role)).scope.split())
+    old_scopes = set((await db.get_one(Role, account.role)).scope.split())
     account.role, account.role_from_environment = role.name, False
-    await session.flush()
-    await recovery.revoke_pending_requests(session, account.id, mail_to=account.email)
+    await db.flush()
+    await recovery.revoke_pending_requests(db, account.id, mail_to=account.email)
     if role.name == CUSTOMER or not set(role.scope.split()) >= old_scopes:
-        await revoke_sessions(session, account.id)
+        await revoke_sessions(db, account.id)
         after["sessions"] = "ended"
     act = "role.revoked" if role.name == CUSTOMER else "role.granted"
-    await audit.record(session, AuditLogEntry, actor, act, account.id, before=before, after=after)
+    await audit.record(db, AuditLogEntry, actor, act, account.id, before=before, after=after)
 
 
-async def find_formerly_configured(session: AsyncSession, configured_email: str | None) -> Sequence[UUID]:
+async def find_formerly_configured(db: AsyncSession, configured_email: str | None) -> Sequence[UUID]:
     """Return the ids of up to MAX_LISTED administrators that AUTH_ADMIN_EMAIL named earlier. `configured_email`: the address that it names
     now.
     """
     others = true() if configured_email is None else Account.email != configured_email
     query = select(Account.id).where(Account.role == ADMIN, Account.role_from_environment, others).limit(MAX_LISTED)
-    return (await session.scalars(query)).all()
+    return (await db.scalars(query)).all()
 
 
-async def _get_locked(session: AsyncSession, email: str) -> Account:
-    account: Account | None = await session.scalar(for_no_key_update(select(Account).where(Account.email == email)))
+async def _get_locked(db: AsyncSession, email: str) -> Account:
+    account: Account | None = await db.scalar(for_no_key_update(select(Account).where(Account.email == email)))
     if account is None:
         raise RoleRefused(f"there is no account with the address {email}: register it first")
     return account

@@ -25,7 +25,7 @@ from services.auth.accounts.schemas import (
     Registration,
     RegistrationAccepted,
 )
-from services.auth.db import Reading, Transaction, sessions
+from services.auth.db import Reading, Transaction, db_sessions
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy, TooManyMails
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import Account
@@ -67,7 +67,7 @@ CurrentGuest = Annotated[Caller | None, Depends(_guest)]
 )
 async def register_account(
     registration: Registration,
-    session: Transaction,
+    db: Transaction,
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
@@ -85,19 +85,19 @@ async def register_account(
     async with refusal_delay.request_of(source.limit_address):
         address_limits.check(refusals, REGISTRATIONS, source.limit_address)
         async with hasher.slot(Requester.of_registrations(source.limit_address), source.disconnected):
-            async with sessions.begin() as counting:
+            async with db_sessions.begin() as counting:
                 await address_limits.count(counting, refusals, REGISTRATIONS, source.limit_address)
             password_hash = await _hash_password(registration, hasher)
     email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:
-        await registrations.add(session, email=email, name=name, password_hash=password_hash)
+        await registrations.add(db, email=email, name=name, password_hash=password_hash)
         return JSONResponse(RegistrationAccepted().model_dump(), 202)
     if guest is None:
-        account = await records.create(session, email=email, name=name, password_hash=password_hash)
+        account = await records.create(db, email=email, name=name, password_hash=password_hash)
     else:
-        account = await guests.become_account(session, guest, email=email, name=name, password_hash=password_hash)
+        account = await guests.become_account(db, guest, email=email, name=name, password_hash=password_hash)
     if mail_is_configured():
-        await send_verification(session, account)
+        await send_verification(db, account)
     return account
 
 
@@ -115,21 +115,21 @@ async def _hash_password(registration: Registration, hasher: PasswordHasher) -> 
     responses=problem_responses(AccountNeeded),
     dependencies=[Security(login_form)],
 )
-async def get_account(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
+async def get_account(caller: Annotated[Caller, Depends(authenticate)], db: Reading) -> CurrentAccountView:
     """Return the account that the access token was issued to, and the scopes of the token."""
-    return _view(await records.read_for_caller(session, caller), caller)
+    return _view(await records.read_for_caller(db, caller), caller)
 
 
 @router.patch("/me", summary="Change your account", responses=problem_responses(AccountNeeded))
 async def change_account(
-    change: AccountChange, caller: Annotated[Caller, Depends(authenticate)], session: Transaction
+    change: AccountChange, caller: Annotated[Caller, Depends(authenticate)], db: Transaction
 ) -> CurrentAccountView:
     """Change what you send; the rest stays as it is. Access tokens that are issued afterwards have the new name."""
-    account = await records.get_for_caller(session, caller)
+    account = await records.get_for_caller(db, caller)
     if "name" in change.model_fields_set and change.name != account.name:
         account.name = change.name
-        await session.flush()
-        await publish_change(session, account.id)
+        await db.flush()
+        await publish_change(db, account.id)
     return _view(account, caller)
 
 

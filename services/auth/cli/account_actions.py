@@ -16,7 +16,7 @@ from kit.cli.lines import validate_line
 from kit.cli.text import printable
 from kit.errors import Problem
 from services.auth.cli.output import Row, print_rows
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import AccountNotFound
 from services.auth.management import acts
@@ -32,7 +32,7 @@ def list_found(q: str | None, role: str | None, status: str | None, *, limit: in
     """Print accounts, newest first."""
     text = None if q is None else validate_line(q)
     selected = AccountFilter(text, role, None if status is None else AccountStatus(status))
-    accounts = _run(lambda session: list_accounts(session, selected, limit))
+    accounts = _run(lambda db: list_accounts(db, selected, limit))
     rows: list[Row] = [
         {
             "email": account.email,
@@ -50,8 +50,8 @@ def list_found(q: str | None, role: str | None, status: str | None, *, limit: in
 def show(account: str, *, as_json: bool) -> None:
     """Print an account."""
 
-    async def read(session: AsyncSession) -> Account:
-        return await acts.get(session, await _find(session, account))
+    async def read(db: AsyncSession) -> Account:
+        return await acts.get(db, await _find(db, account))
 
     _print(_run(read), as_json=as_json)
 
@@ -64,8 +64,8 @@ def ban(account: str, reason: str, until: datetime | None) -> None:
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--until") from error
 
-    async def work(session: AsyncSession) -> Account:
-        return await acts.ban(session, Operator(command_actor()), await _find(session, account), reason, until)
+    async def work(db: AsyncSession) -> Account:
+        return await acts.ban(db, Operator(command_actor()), await _find(db, account), reason, until)
 
     _print(_run(work), as_json=False)
 
@@ -73,8 +73,8 @@ def ban(account: str, reason: str, until: datetime | None) -> None:
 def unban(account: str) -> None:
     """End the ban of an account, and print it."""
 
-    async def work(session: AsyncSession) -> Account:
-        return await acts.unban(session, Operator(command_actor()), await _find(session, account))
+    async def work(db: AsyncSession) -> Account:
+        return await acts.unban(db, Operator(command_actor()), await _find(db, account))
 
     _print(_run(work), as_json=False)
 
@@ -82,27 +82,27 @@ def unban(account: str) -> None:
 def end_sessions(account: str) -> None:
     """End all sessions of an account, and print how many ended."""
 
-    async def work(session: AsyncSession) -> int:
-        return await acts.end_sessions(session, Operator(command_actor()), await _find(session, account))
+    async def work(db: AsyncSession) -> int:
+        return await acts.end_sessions(db, Operator(command_actor()), await _find(db, account))
 
     typer.echo(f"sessions ended: {_run(work)}")
 
 
-async def _find_by_email(session: AsyncSession, address: str) -> UUID | None:
+async def _find_by_email(db: AsyncSession, address: str) -> UUID | None:
     try:
         email = normalize_email(address)
     except ValueError as error:
         raise ValueError("must be the id or the e-mail address of an account") from error
-    found: UUID | None = await session.scalar(select(Account.id).where(Account.email == email))
+    found: UUID | None = await db.scalar(select(Account.id).where(Account.email == email))
     return found
 
 
-async def _find(session: AsyncSession, account: str) -> UUID:
+async def _find(db: AsyncSession, account: str) -> UUID:
     """Return the id of an account. `account`: its id or its e-mail address. Raises AccountNotFound, ValueError for other texts."""
     try:
         return UUID(account)
     except ValueError:
-        found = await _find_by_email(session, account)
+        found = await _find_by_email(db, account)
     if found is None:
         raise AccountNotFound("There is no account with this e-mail address: `account list` searches.")
     return found
@@ -125,8 +125,8 @@ def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run work in one transaction. Exit with code 2 if it is refused."""
 
     async def run() -> T:
-        async with sessions.begin() as session:
-            return await work(session)
+        async with db_sessions.begin() as db:
+            return await work(db)
 
     try:
         return run_command("services.auth", run)

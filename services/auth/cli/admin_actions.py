@@ -11,7 +11,7 @@ from kit.cli.app import run_command
 from services.auth.accounts import roles
 from services.auth.accounts.roles import RoleRefused
 from services.auth.cli.output import Row, print_rows
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.email_addresses import normalize_email
 from services.auth.settings import settings
 
@@ -41,14 +41,14 @@ def _origin(email: str | None) -> str:
 def grant(email: str, role: str) -> None:
     """Give an account a role and print the result."""
     address = _normalize(email)
-    changed = _run(lambda session: roles.grant(session, command_actor(), address, role))
+    changed = _run(lambda db: roles.grant(db, command_actor(), address, role))
     typer.echo(f"{address}: role {role}{'' if changed else ' (as before)'}")
 
 
 def revoke(email: str) -> None:
     """Make an account a customer's account, end its sessions, and print the result."""
     address = _normalize(email)
-    _run(lambda session: roles.revoke(session, command_actor(), address, settings.auth_admin_email))
+    _run(lambda db: roles.revoke(db, command_actor(), address, settings.auth_admin_email))
     typer.echo(f"{address}: role customer. Its sessions have ended.")
 
 
@@ -63,8 +63,8 @@ def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run work in one transaction. Exit with code 2 if it is refused."""
 
     async def run() -> T:
-        async with sessions.begin() as session:
-            return await work(session)
+        async with db_sessions.begin() as db:
+            return await work(db)
 
     try:
         return run_command("services.auth", run)

@@ -13,7 +13,7 @@ from services.auth.cli.output import Row, print_rows
 from services.auth.clients import records
 from services.auth.clients.models import ClientSecret
 from services.auth.clients.records import ClientRefused, NewSecret
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import AuditLogEntry
 from services.auth.sessions.models import LoginSession
 from services.auth.sessions.revocations import end_sessions, revoke_subject
@@ -25,12 +25,12 @@ Json = dict[str, object]
 def create(client_id: str, scopes: Sequence[str], *, public: bool) -> None:
     """Create a client, and print its secret if it has one."""
 
-    async def work(session: AsyncSession) -> NewSecret | None:
-        secret = await records.create(session, client_id, set(scopes), public=public)
+    async def work(db: AsyncSession) -> NewSecret | None:
+        secret = await records.create(db, client_id, set(scopes), public=public)
         after: Json = {"public": public, "scope": " ".join(sorted(set(scopes)))}
         if secret is not None:
             after["secret_id"] = secret.id
-        await _record(session, "client.created", client_id, after=after)
+        await _record(db, "client.created", client_id, after=after)
         return secret
 
     _print_secret(client_id, _run(work))
@@ -60,12 +60,12 @@ def _secret_columns(secret: ClientSecret | None) -> Row:
 def set_scopes(client_id: str, scopes: Sequence[str]) -> None:
     """Replace the scopes of a client, and print them."""
 
-    async def work(session: AsyncSession) -> tuple[str, str]:
-        before, after = await records.set_scopes(session, client_id, set(scopes))
+    async def work(db: AsyncSession) -> tuple[str, str]:
+        before, after = await records.set_scopes(db, client_id, set(scopes))
         if not set(before.split()) <= set(after.split()):
-            await revoke_subject(session, client_id)
+            await revoke_subject(db, client_id)
         if before != after:
-            await _record(session, "client.scopes_changed", client_id, before={"scope": before}, after={"scope": after})
+            await _record(db, "client.scopes_changed", client_id, before={"scope": before}, after={"scope": after})
         return before, after
 
     before, after = _run(work)
@@ -75,13 +75,13 @@ def set_scopes(client_id: str, scopes: Sequence[str]) -> None:
 def remove(client_id: str) -> None:
     """Remove a client."""
 
-    async def work(session: AsyncSession) -> None:
-        await records.get_locked(session, client_id)  # no session can be started meanwhile
-        await end_sessions(session, LoginSession.client_id == client_id)
-        await revoke_subject(session, client_id)
-        client = await records.remove(session, client_id)
+    async def work(db: AsyncSession) -> None:
+        await records.get_locked(db, client_id)  # no session can be started meanwhile
+        await end_sessions(db, LoginSession.client_id == client_id)
+        await revoke_subject(db, client_id)
+        client = await records.remove(db, client_id)
         before: Json = {"public": client.public, "scope": client.scope}
-        await _record(session, "client.removed", client_id, before=before)
+        await _record(db, "client.removed", client_id, before=before)
 
     _run(work)
     typer.echo(f"{client_id}: removed")
@@ -90,9 +90,9 @@ def remove(client_id: str) -> None:
 def add_secret(client_id: str) -> None:
     """Add a secret to a client, and print it."""
 
-    async def work(session: AsyncSession) -> NewSecret:
-        secret = await records.add_secret(session, client_id)
-        await _record(session, "client.secret_added", client_id, after={"secret_id": secret.id})
+    async def work(db: AsyncSession) -> NewSecret:
+        secret = await records.add_secret(db, client_id)
+        await _record(db, "client.secret_added", client_id, after={"secret_id": secret.id})
         return secret
 
     _print_secret(client_id, _run(work))
@@ -101,12 +101,12 @@ def add_secret(client_id: str) -> None:
 def remove_secret(client_id: str, secret_id: int, *, revoke_tokens: bool) -> None:
     """Remove a secret of a client, and with `revoke_tokens` also revoke the access tokens that it has."""
 
-    async def work(session: AsyncSession) -> None:
-        await records.remove_secret(session, client_id, secret_id)
+    async def work(db: AsyncSession) -> None:
+        await records.remove_secret(db, client_id, secret_id)
         if revoke_tokens:
-            await revoke_subject(session, client_id)
+            await revoke_subject(db, client_id)
         after: Json | None = {"tokens": "revoked"} if revoke_tokens else None
-        await _record(session, "client.secret_removed", client_id, before={"secret_id": secret_id}, after=after)
+        await _record(db, "client.secret_removed", client_id, before={"secret_id": secret_id}, after=after)
 
     _run(work)
     typer.echo(f"{client_id}: secret {secret_id} removed")
@@ -119,17 +119,17 @@ def _print_secret(client_id: str, secret: NewSecret | None) -> None:
 
 
 async def _record(
-    session: AsyncSession, act: str, client_id: str, *, before: Json | None = None, after: Json | None = None
+    db: AsyncSession, act: str, client_id: str, *, before: Json | None = None, after: Json | None = None
 ) -> None:
-    await audit.record(session, AuditLogEntry, command_actor(), act, client_id, before=before, after=after)
+    await audit.record(db, AuditLogEntry, command_actor(), act, client_id, before=before, after=after)
 
 
 def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run work in one transaction. Exit with code 2 if it is refused."""
 
     async def run() -> T:
-        async with sessions.begin() as session:
-            return await work(session)
+        async with db_sessions.begin() as db:
+            return await work(db)
 
     try:
         return run_command("services.auth", run)

@@ -6,7 +6,7 @@ import typer
 
 from kit.audit.actor import command_actor
 from kit.cli.app import run_command
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.management.import_files import Format, RefusedFile, RefusedLine, read_accounts
 from services.auth.management.imports import ImportResult, import_accounts
 
@@ -17,7 +17,7 @@ def import_file(path: Path, file_format: Format | None) -> None:
 
     async def work() -> ImportResult:
         with path.open("rb") as file:
-            return await import_accounts(sessions, command_actor(), read_accounts(file, chosen), _report)
+            return await import_accounts(db_sessions, command_actor(), read_accounts(file, chosen), _report)
 
     try:
         result = run_command("services.auth", work)

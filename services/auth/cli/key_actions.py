@@ -12,7 +12,7 @@ from kit.audit import entries as audit
 from kit.audit.actor import command_actor
 from kit.cli.app import run_command
 from services.auth.cli.output import print_rows
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.keys import key_folder
 from services.auth.keys.key_folder import KeysUnusable
 from services.auth.keys.schedule import KeyState, key_states
@@ -56,14 +56,14 @@ def rotate(*, key_type: str, now: bool) -> None:
 
 async def _change(folder: Path, change: Change, act: str) -> tuple[Path, list[Path]]:
     """Change the files and record the change. Without the database, nothing is changed."""
-    async with sessions.begin() as session:
-        await session.execute(select(1))  # fails before the files are changed if the database does not answer
+    async with db_sessions.begin() as db:
+        await db.execute(select(1))  # fails before the files are changed if the database does not answer
         try:
             created, deleted = change()
         except OSError as error:
             raise KeysUnusable(f"{folder}: {error.strerror}") from error
         after = {"created": created.name, "deleted": [path.name for path in deleted]}
-        await audit.record(session, AuditLogEntry, command_actor(), f"signing_keys.{act}", folder.name, after=after)
+        await audit.record(db, AuditLogEntry, command_actor(), f"signing_keys.{act}", folder.name, after=after)
     return created, deleted
 
 

@@ -11,7 +11,7 @@ from kit.audit.actor import command_actor
 from kit.cli.app import run_command
 from kit.cli.text import printable
 from kit.errors import Problem
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail import records
 from services.auth.mail.models import Mail, MailStatus
 from services.auth.models import AuditLogEntry
@@ -23,8 +23,8 @@ def list_mails(status: str | None, *, limit: int, as_json: bool) -> None:
     """Print mails, newest first."""
 
     async def read() -> list[dict[str, Any]]:
-        async with sessions() as session:
-            found = await records.list_mails(session, None if status is None else MailStatus(status), limit)
+        async with db_sessions() as db:
+            found = await records.list_mails(db, None if status is None else MailStatus(status), limit)
             return [_view(mail) for mail in found]
 
     views = run_command(PACKAGE, read)
@@ -40,10 +40,10 @@ def resend_mail(mail_id: UUID) -> None:
     """Make a mail due now, and record who did it."""
 
     async def resend() -> None:
-        async with sessions.begin() as session:
-            before = await records.resend(session, mail_id)
+        async with db_sessions.begin() as db:
+            before = await records.resend(db, mail_id)
             await audit.record(
-                session,
+                db,
                 AuditLogEntry,
                 command_actor(),
                 "mail.resent",

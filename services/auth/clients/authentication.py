@@ -33,14 +33,14 @@ class ClientCredentials:
         return not self.secret and CLIENT_ID.fullmatch(self.client_id) is not None
 
 
-async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
+async def authenticate_client(db: AsyncSession, credentials: ClientCredentials) -> Client:
     """Return the client of a request: a public one without a secret, or a program with one of its secrets.
 
     Raises InvalidClient for an unknown id, and for a missing, wrong or unexpected secret; the client cannot tell these apart.
     """
     client: Client | None = None
     if CLIENT_ID.fullmatch(credentials.client_id):
-        client = await session.scalar(_WITH_ID, {"client_id": credentials.client_id})
+        client = await db.scalar(_WITH_ID, {"client_id": credentials.client_id})
     if client is None:
         raise InvalidClient
     if client.public:
@@ -48,15 +48,15 @@ async def authenticate_client(session: AsyncSession, credentials: ClientCredenti
             raise InvalidClient
         return client
     sent = secret_digest(credentials.secret)
-    for secret in await session.scalars(select(ClientSecret).where(ClientSecret.client_id == client.id)):
+    for secret in await db.scalars(select(ClientSecret).where(ClientSecret.client_id == client.id)):
         if hmac.compare_digest(secret.digest, sent):
-            await _record_use(session, secret)
+            await _record_use(db, secret)
             return client
     raise InvalidClient
 
 
 async def authenticate_public_client(
-    session: AsyncSession,
+    db: AsyncSession,
     credentials: ClientCredentials | None,
     *,
     refusal: type[UnauthorizedClient] = UnauthorizedClient,
@@ -65,17 +65,17 @@ async def authenticate_public_client(
 
     Raises InvalidClient, and `refusal` for a program: programs do not handle the passwords of people.
     """
-    client = await authenticate_client(session, credentials or ClientCredentials(DEFAULT_CLIENT, ""))
+    client = await authenticate_client(db, credentials or ClientCredentials(DEFAULT_CLIENT, ""))
     if not client.public:
         raise refusal
     return client
 
 
-async def _record_use(session: AsyncSession, secret: ClientSecret) -> None:
+async def _record_use(db: AsyncSession, secret: ClientSecret) -> None:
     """Write the time of use, at most once an hour. Requests at the same time do not wait for each other."""
     is_due = or_(ClientSecret.last_used_at.is_(None), ClientSecret.last_used_at < func.now() - USE_RECORDED_EVERY)
     due = select(ClientSecret.id).where(ClientSecret.id == secret.id, is_due).with_for_update(skip_locked=True)
-    await session.execute(
+    await db.execute(
         update(ClientSecret).where(ClientSecret.id.in_(due)).values(last_used_at=func.now()),
         execution_options={"synchronize_session": False},
     )

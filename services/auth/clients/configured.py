@@ -21,7 +21,7 @@ log = structlog.get_logger("clients")
 
 
 async def ensure_payments_client(
-    sessions: async_sessionmaker[AsyncSession], secret: SecretStr | None, actor: Actor
+    db_sessions: async_sessionmaker[AsyncSession], secret: SecretStr | None, actor: Actor
 ) -> bool:
     """Create the client application of payments, or give it this secret. Return True if anything was changed, which is then recorded.
 
@@ -31,21 +31,21 @@ async def ensure_payments_client(
     if secret is None:
         return False
     digest = secret_digest(secret.get_secret_value())
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as db:
         new = insert(Client).values(id=PAYMENTS_CLIENT, public=False, scope=SCOPE).on_conflict_do_nothing()
-        created = await session.scalar(new.returning(Client.id)) is not None
-        if (await get_locked(session, PAYMENTS_CLIENT)).public:
+        created = await db.scalar(new.returning(Client.id)) is not None
+        if (await get_locked(db, PAYMENTS_CLIENT)).public:
             message = "client application of payments not created: a public client has its id"
-            after_commit(session, log.warning, message, client_id=PAYMENTS_CLIENT)
+            after_commit(db, log.warning, message, client_id=PAYMENTS_CLIENT)
             return False
-        known = await session.execute(select(ClientSecret.digest).where(ClientSecret.client_id == PAYMENTS_CLIENT))
+        known = await db.execute(select(ClientSecret.digest).where(ClientSecret.client_id == PAYMENTS_CLIENT))
         if known.scalars().all() == [digest]:
             return False
-        await session.execute(delete(ClientSecret).where(ClientSecret.client_id == PAYMENTS_CLIENT))
+        await db.execute(delete(ClientSecret).where(ClientSecret.client_id == PAYMENTS_CLIENT))
         row = insert(ClientSecret).values(client_id=PAYMENTS_CLIENT, digest=digest).returning(ClientSecret.id)
-        secret_id = (await session.execute(row)).scalar_one()
+        secret_id = (await db.execute(row)).scalar_one()
         act = "client.created" if created else "client.secret_added"
         after = {"public": False, "scope": SCOPE, "secret_id": secret_id} if created else {"secret_id": secret_id}
-        await audit.record(session, AuditLogEntry, actor, act, PAYMENTS_CLIENT, after=after)
+        await audit.record(db, AuditLogEntry, actor, act, PAYMENTS_CLIENT, after=after)
     log.info("client application of payments created or updated", client_id=PAYMENTS_CLIENT)
     return True

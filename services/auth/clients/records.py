@@ -56,7 +56,7 @@ def check_scopes(scopes: Set[str], *, public: bool) -> str:
     return " ".join(sorted(scopes))
 
 
-async def create(session: AsyncSession, client_id: str, scopes: Set[str], *, public: bool) -> NewSecret | None:
+async def create(db: AsyncSession, client_id: str, scopes: Set[str], *, public: bool) -> NewSecret | None:
     """Create a client and return its first secret, or None for a public client.
 
     Raises ClientRefused if the id is taken or malformed, or if a scope cannot be granted.
@@ -67,72 +67,72 @@ async def create(session: AsyncSession, client_id: str, scopes: Set[str], *, pub
             f"{client_id!r} cannot be a client_id: use at most 30 lower-case letters, digits and -, and begin with a letter"
         )
     row = insert(Client).values(id=client_id, public=public, scope=scope)
-    created = await session.scalar(row.on_conflict_do_nothing(index_elements=[Client.id]).returning(Client.id))
+    created = await db.scalar(row.on_conflict_do_nothing(index_elements=[Client.id]).returning(Client.id))
     if created is None:
         raise ClientRefused(f"a client {client_id!r} already exists")
-    return None if public else await _insert_secret(session, client_id)
+    return None if public else await _insert_secret(db, client_id)
 
 
-async def add_secret(session: AsyncSession, client_id: str) -> NewSecret:
+async def add_secret(db: AsyncSession, client_id: str) -> NewSecret:
     """Add a secret. The others stay valid. Raises ClientRefused for an unknown or public client, and if it has two secrets already."""
-    client = await get_locked(session, client_id)
+    client = await get_locked(db, client_id)
     if client.public:
         raise ClientRefused(f"{client_id!r} is a public client: it has no secret")
-    existing = (await session.scalars(select(ClientSecret.id).where(ClientSecret.client_id == client_id))).all()
+    existing = (await db.scalars(select(ClientSecret.id).where(ClientSecret.client_id == client_id))).all()
     if len(existing) >= MAX_SECRETS:
         raise ClientRefused(
             f"{client_id!r} has {MAX_SECRETS} secrets already: {', '.join(map(str, sorted(existing)))}."
             " Remove the one that is no longer used"
         )
-    return await _insert_secret(session, client_id)
+    return await _insert_secret(db, client_id)
 
 
-async def _insert_secret(session: AsyncSession, client_id: str) -> NewSecret:
+async def _insert_secret(db: AsyncSession, client_id: str) -> NewSecret:
     secret = secrets.token_urlsafe(32)
     row = insert(ClientSecret).values(client_id=client_id, digest=secret_digest(secret)).returning(ClientSecret.id)
-    return NewSecret((await session.execute(row)).scalar_one(), secret)
+    return NewSecret((await db.execute(row)).scalar_one(), secret)
 
 
-async def remove_secret(session: AsyncSession, client_id: str, secret_id: int) -> None:
+async def remove_secret(db: AsyncSession, client_id: str, secret_id: int) -> None:
     """Remove a secret, which is refused from then on. Raises ClientRefused if the client has no such secret."""
-    await get_locked(session, client_id)
+    await get_locked(db, client_id)
     removed = delete(ClientSecret).where(ClientSecret.client_id == client_id, ClientSecret.id == secret_id)
-    if (await session.execute(removed.returning(ClientSecret.id))).first() is None:
+    if (await db.execute(removed.returning(ClientSecret.id))).first() is None:
         raise ClientRefused(f"{client_id!r} has no secret {secret_id}")
 
 
-async def set_scopes(session: AsyncSession, client_id: str, scopes: Set[str]) -> tuple[str, str]:
+async def set_scopes(db: AsyncSession, client_id: str, scopes: Set[str]) -> tuple[str, str]:
     """Replace the scopes of a client. Return the scopes before and after. Raises ClientRefused."""
-    client = await get_locked(session, client_id)
+    client = await get_locked(db, client_id)
     before, client.scope = client.scope, check_scopes(scopes, public=client.public)
     return before, client.scope
 
 
-async def remove(session: AsyncSession, client_id: str) -> Client:
+async def remove(db: AsyncSession, client_id: str) -> Client:
     """Remove a client and return it. The caller also ends its sessions and revokes its tokens. Raises ClientRefused.
 
     DEFAULT_CLIENT cannot be removed: that would end the sessions of all people whose app sends no `client_id`.
     """
-    client = await get_locked(session, client_id)
+    client = await get_locked(db, client_id)
     if client_id == DEFAULT_CLIENT:
         raise ClientRefused(f"{client_id!r} is the client of requests without a client_id, so it cannot be removed")
-    await session.delete(client)
+    await db.delete(client)
     return client
 
 
-async def get_locked(session: AsyncSession, client_id: str) -> Client:
+async def get_locked(db: AsyncSession, client_id: str) -> Client:
     """Return a client, locked until the end of the transaction. Raises ClientRefused if it does not exist."""
-    client = await session.get(Client, client_id, with_for_update=True) if CLIENT_ID.fullmatch(client_id) else None
+    client = await db.get(Client, client_id, with_for_update=True) if CLIENT_ID.fullmatch(client_id) else None
     if client is None:
         raise ClientRefused(f"there is no client {client_id!r}; `client list` shows all")
     return client
 
 
-async def list_all(session: AsyncSession) -> list[tuple[Client, list[ClientSecret]]]:
+async def list_all(db: AsyncSession) -> list[tuple[Client, list[ClientSecret]]]:
     """Return the first MAX_CLIENTS clients by id, each with its secrets, oldest first."""
-    clients = list(await session.scalars(select(Client).order_by(Client.id).limit(MAX_CLIENTS)))
+    clients = list(await db.scalars(select(Client).order_by(Client.id).limit(MAX_CLIENTS)))
     query = select(ClientSecret).where(ClientSecret.client_id.in_([client.id for client in clients]))
     by_client: dict[str, list[ClientSecret]] = {}
-    for secret in await session.scalars(query.order_by(ClientSecret.id)):
+    for secret in await db.scalars(query.order_by(ClientSecret.id)):
         by_client.setdefault(secret.client_id, []).append(secret)
     return [(client, by_client.get(client.id, [])) for client in clients]

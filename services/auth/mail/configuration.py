@@ -10,7 +10,7 @@ from services.auth.settings import AuthSettings
 from services.auth.smtp_url import parse_smtp_url
 
 
-def mail_sender(sessions: async_sessionmaker[AsyncSession], settings: AuthSettings) -> Sender | None:
+def mail_sender(db_sessions: async_sessionmaker[AsyncSession], settings: AuthSettings) -> Sender | None:
     """Return the sender, or None without AUTH_SMTP_URL. Exits if a template of AUTH_MAIL_TEMPLATES cannot be used."""
     if settings.auth_smtp_url is None or settings.auth_mail_from is None:
         return None
@@ -27,4 +27,4 @@ def mail_sender(sessions: async_sessionmaker[AsyncSession], settings: AuthSettin
         user=settings.auth_smtp_user,
         password=None if password is None else password.get_secret_value(),
     )
-    return Sender(sessions, client, messages)
+    return Sender(db_sessions, client, messages)

@@ -66,8 +66,8 @@ class DueMail:
 class Sender:
     """Sends due mails in batches, one after another over one connection."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], smtp: SmtpClient, messages: Messages) -> None:
-        self._sessions = sessions
+    def __init__(self, db_sessions: async_sessionmaker[AsyncSession], smtp: SmtpClient, messages: Messages) -> None:
+        self._db_sessions = db_sessions
         self.smtp = smtp
         self.messages = messages
         self._outages = 0
@@ -84,8 +84,8 @@ class Sender:
 
     async def send_batch(self, shutdown: Shutdown) -> int:
         """Take up to BATCH_SIZE due mails and send them. Return their number. What could not be sent is due again later."""
-        async with self._sessions.begin() as session:
-            mails = await _take(session)
+        async with self._db_sessions.begin() as db:
+            mails = await _take(db)
         if not mails:
             return 0
         waiting = list(mails)
@@ -124,16 +124,16 @@ class Sender:
         if permanent:
             await self._end(mail, MailStatus.REFUSED, reason)
             return
-        async with self._sessions.begin() as session:
+        async with self._db_sessions.begin() as db:
             pause = timedelta(seconds=REJECTION_BACKOFF.seconds(mail.attempts - 1))
-            status = await _retry_or_give_up(session, mail.id, func.now() + pause, reason)
+            status = await _retry_or_give_up(db, mail.id, func.now() + pause, reason)
         result = "failed" if status is MailStatus.FAILED else "rejected"
         mails_total.labels(result).inc()
         log.warning(f"mail {result}", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
 
     async def _end(self, mail: DueMail, status: MailStatus, reason: str | None) -> None:
-        async with self._sessions.begin() as session:
-            await session.execute(
+        async with self._db_sessions.begin() as db:
+            await db.execute(
                 update(Mail)
                 .where(Mail.id == mail.id, Mail.status == MailStatus.WAITING)
                 .values(status=status, ended_at=func.now(), next_attempt_at=None, secrets=None, error=reason)
@@ -145,10 +145,10 @@ class Sender:
         """Make mails due again that were not sent: the server was unavailable, or there was no time for them. It is not an attempt."""
         seconds = OUTAGE_BACKOFF.seconds(self._outages - 1) if self._outages else 0
         failed: list[DueMail] = []
-        async with self._sessions.begin() as session:
+        async with self._db_sessions.begin() as db:
             for mail in mails:
                 due_at = func.now() + timedelta(seconds=seconds)
-                status = await _retry_or_give_up(session, mail.id, due_at, reason, attempts=mail.attempts - 1)
+                status = await _retry_or_give_up(db, mail.id, due_at, reason, attempts=mail.attempts - 1)
                 if status is MailStatus.FAILED:
                     failed.append(mail)
         for mail in failed:
@@ -156,8 +156,8 @@ class Sender:
             log.warning("mail failed", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
 
 
-async def _take(session: AsyncSession) -> list[DueMail]:
-    taken = await session.execute(
+async def _take(db: AsyncSession) -> list[DueMail]:
+    taken = await db.execute(
         take_due(
             Mail.id,
             Mail.account_id,
@@ -179,7 +179,7 @@ async def _take(session: AsyncSession) -> list[DueMail]:
 
 
 async def _retry_or_give_up(
-    session: AsyncSession,
+    db: AsyncSession,
     mail_id: UUID,
     due_at: ColumnElement[datetime],
     reason: str | None,
@@ -198,5 +198,5 @@ async def _retry_or_give_up(
     if attempts is not None:
         values["attempts"] = attempts
     changed = update(Mail).where(Mail.id == mail_id, Mail.status == MailStatus.WAITING).values(values)
-    status: MailStatus | None = await session.scalar(changed.returning(Mail.status))
+    status: MailStatus | None = await db.scalar(changed.returning(Mail.status))
     return status

@@ -24,7 +24,7 @@ def require_mail() -> None:
 
 
 async def add_mail(
-    session: AsyncSession,
+    db: AsyncSession,
     template: Template,
     recipient: str,
     *,
@@ -40,7 +40,7 @@ async def add_mail(
     values = TEMPLATES[template]
     assert set(context or {}) == set(values.context)  # noqa: S101 -- a mistake in our code
     assert set(secrets or {}) == set(values.secrets)  # noqa: S101
-    await session.execute(
+    await db.execute(
         insert(Mail).values(
             template=template,
             recipient=recipient,

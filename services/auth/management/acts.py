@@ -16,30 +16,28 @@ from services.auth.models import CUSTOMER, Account, AuditLogEntry, Role
 from services.auth.sessions.revocations import revoke_sessions
 
 
-async def get(session: AsyncSession, account_id: UUID) -> Account:
+async def get(db: AsyncSession, account_id: UUID) -> Account:
     """Return an account with its role. Raises AccountNotFound."""
-    account = await session.get(Account, account_id, options=[joinedload(Account.granted_role)])
+    account = await db.get(Account, account_id, options=[joinedload(Account.granted_role)])
     if account is None:
         raise AccountNotFound
     return account
 
 
-async def ban(
-    session: AsyncSession, operator: Operator, account_id: UUID, reason: str, until: datetime | None
-) -> Account:
+async def ban(db: AsyncSession, operator: Operator, account_id: UUID, reason: str, until: datetime | None) -> Account:
     """Refuse logins of an account until a time, or without end if it is None, and end its sessions. Replaces an earlier ban.
 
     Every service refuses its access tokens within ten seconds. Raises AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator.
     """
-    account = await get_locked(session, operator, account_id)
+    account = await get_locked(db, operator, account_id)
     check_replaceable(operator, account)
     before = _ban(account)
     account.banned_at, account.banned_until, account.ban_reason = func.now(), until, reason
-    await session.flush()
-    await session.refresh(account, ["banned_at"])
-    await revoke_sessions(session, account.id)
+    await db.flush()
+    await db.refresh(account, ["banned_at"])
+    await revoke_sessions(db, account.id)
     await audit.record(
-        session,
+        db,
         AuditLogEntry,
         operator.actor,
         "account.banned",
@@ -51,37 +49,37 @@ async def ban(
     return account
 
 
-async def unban(session: AsyncSession, operator: Operator, account_id: UUID) -> Account:
+async def unban(db: AsyncSession, operator: Operator, account_id: UUID) -> Account:
     """End the ban of an account. Does nothing if it is not banned. Raises AccountNotFound, ScopesNotHeld."""
-    account = await get_locked(session, operator, account_id)
+    account = await get_locked(db, operator, account_id)
     if account.banned:
         before = _ban(account)
         account.banned_at = account.banned_until = account.ban_reason = None
-        await audit.record(session, AuditLogEntry, operator.actor, "account.unbanned", account.id, before=before)
+        await audit.record(db, AuditLogEntry, operator.actor, "account.unbanned", account.id, before=before)
     return account
 
 
-async def end_sessions(session: AsyncSession, operator: Operator, account_id: UUID) -> int:
+async def end_sessions(db: AsyncSession, operator: Operator, account_id: UUID) -> int:
     """End all sessions of an account. Return how many ended. Raises AccountNotFound, ScopesNotHeld."""
-    account = await get_locked(session, operator, account_id)
-    ended = await revoke_sessions(session, account.id)
+    account = await get_locked(db, operator, account_id)
+    ended = await revoke_sessions(db, account.id)
     await audit.record(
-        session, AuditLogEntry, operator.actor, "account.sessions_ended", account.id, after={"sessions": ended}
+        db, AuditLogEntry, operator.actor, "account.sessions_ended", account.id, after={"sessions": ended}
     )
     return ended
 
 
-async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, role: str) -> Account:
+async def set_role(db: AsyncSession, operator: Operator, account_id: UUID, role: str) -> Account:
     """Give an account a role. If it loses scopes, its sessions end.
 
     Raises AccountNotFound, UnknownRole, ScopesNotHeld for a role with scopes that the operator does not have, OwnAccount,
     ConfiguredAdministrator, RoleOfGuest, AddressNotVerified.
     """
-    account = await get_locked(session, operator, account_id)
+    account = await get_locked(db, operator, account_id)
     if account.role != role:
-        granted = await session.get(Role, role)
+        granted = await db.get(Role, role)
         if granted is None:
-            known = await session.scalars(select(Role.name).order_by(Role.name))
+            known = await db.scalars(select(Role.name).order_by(Role.name))
             raise UnknownRole(f"There is no role with this name. Roles are {', '.join(known)}.")
         check_scopes(operator, frozenset(granted.scope.split()))
         check_replaceable(operator, account)
@@ -89,19 +87,19 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
             raise RoleOfGuest
         if role != CUSTOMER and not roles.may_have_role(account):
             raise AddressNotVerified
-        await roles.set_role(session, operator.actor, account, granted)
+        await roles.set_role(db, operator.actor, account, granted)
     return account
 
 
-async def rename(session: AsyncSession, operator: Operator, account_id: UUID, name: str | None) -> Account:
+async def rename(db: AsyncSession, operator: Operator, account_id: UUID, name: str | None) -> Account:
     """Change or remove the name of an account. Raises AccountNotFound, ScopesNotHeld."""
-    account = await get_locked(session, operator, account_id)
+    account = await get_locked(db, operator, account_id)
     if account.name != name:
         account.name = name
-        await session.flush()
-        await publish_change(session, account.id)
+        await db.flush()
+        await publish_change(db, account.id)
         after = {"name": "changed" if name else "removed"}
-        await audit.record(session, AuditLogEntry, operator.actor, "account.renamed", account.id, after=after)
+        await audit.record(db, AuditLogEntry, operator.actor, "account.renamed", account.id, after=after)
     return account
 
 

@@ -19,10 +19,10 @@ may_manage = require_scope("accounts:manage")
 async def _operator(
     caller: Annotated[Caller, Depends(may_manage)],
     actor: Annotated[Actor, Depends(acting(may_manage))],
-    session: Transaction,
+    db: Transaction,
 ) -> Operator:
     """Return the operator. A token whose session has just ended is refused at once, not only after the next poll of the revocations."""
-    if caller.session_id is not None and not await session_exists(session, caller.session_id):
+    if caller.session_id is not None and not await session_exists(db, caller.session_id):
         raise NotAuthenticated("The session of this access token has ended. Log in again.")
     return Operator(actor, caller.scopes)
 

@@ -44,7 +44,7 @@ class ImportResult:
 
 
 async def import_accounts(
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     actor: Actor,
     rows: Iterable[Row],
     report: Callable[[int, RefusedLine], object],
@@ -63,17 +63,17 @@ async def import_accounts(
                 report(number, row)
             else:
                 accounts.append(row)
-        async with sessions.begin() as session:
-            created = await _insert(session, accounts) if accounts else 0
+        async with db_sessions.begin() as db:
+            created = await _insert(db, accounts) if accounts else 0
             if created:
                 after = {"accounts": created}
-                await audit.record(session, AuditLogEntry, actor, "accounts.imported", "import", after=after)
+                await audit.record(db, AuditLogEntry, actor, "accounts.imported", "import", after=after)
         result.imported += created
         result.existing += len(accounts) - created
     return result
 
 
-async def _insert(session: AsyncSession, accounts: Sequence[ImportedAccount]) -> int:
+async def _insert(db: AsyncSession, accounts: Sequence[ImportedAccount]) -> int:
     """Insert the accounts whose addresses are new. Return their number."""
     # In the order of the addresses: otherwise two imports of the same file could deadlock.
     ordered = sorted(accounts, key=lambda account: account.email)
@@ -83,4 +83,4 @@ async def _insert(session: AsyncSession, accounts: Sequence[ImportedAccount]) ->
         password_hash=[account.password_hash for account in ordered],
         email_verified=[account.email_verified for account in ordered],
     )
-    return len((await session.execute(INSERT, values)).all())
+    return len((await db.execute(INSERT, values)).all())

@@ -26,10 +26,10 @@ router = Router(prefix="/auth/users/{account_id}/mails", tags=["account manageme
 
 @router.get("", summary="List the mails of an account", responses=problem_responses(AccountNotFound))
 async def list_account_mails(
-    _: Annotated[Caller, Depends(may_manage)], session: Reading, account_id: AccountId
+    _: Annotated[Caller, Depends(may_manage)], db: Reading, account_id: AccountId
 ) -> AccountMails:
     """Return the last 100 mails to the owner of an account, newest first, without their texts. Requires the scope `accounts:manage`."""
-    found = await mails.list_newest(session, account_id)
+    found = await mails.list_newest(db, account_id)
     return AccountMails(items=[ManagedMailView.model_validate(mail) for mail in found])
 
 
@@ -42,7 +42,7 @@ async def list_account_mails(
 )
 async def resend_account_mail(
     operator: Manager,
-    session: Transaction,
+    db: Transaction,
     account_id: AccountId,
     mail_id: Annotated[UUID, Path(description="Id of the mail")],
 ) -> ManagedMailView:
@@ -52,4 +52,4 @@ async def resend_account_mail(
     /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent in this way at once, and then
     one every ten minutes.
     """
-    return ManagedMailView.model_validate(await mails.resend(session, operator, account_id, mail_id))
+    return ManagedMailView.model_validate(await mails.resend(db, operator, account_id, mail_id))

@@ -19,25 +19,25 @@ from services.auth.models import AuditLogEntry
 MAX_LISTED = 100
 
 
-async def list_newest(session: AsyncSession, account_id: UUID) -> Sequence[Mail]:
+async def list_newest(db: AsyncSession, account_id: UUID) -> Sequence[Mail]:
     """Return the last MAX_LISTED mails of an account, newest first. Raises AccountNotFound."""
-    await acts.get(session, account_id)
+    await acts.get(db, account_id)
     of_account = select(Mail).where(Mail.account_id == account_id)
-    return (await session.scalars(of_account.order_by(Mail.created_at.desc(), Mail.id).limit(MAX_LISTED))).all()
+    return (await db.scalars(of_account.order_by(Mail.created_at.desc(), Mail.id).limit(MAX_LISTED))).all()
 
 
-async def resend(session: AsyncSession, operator: Operator, account_id: UUID, mail_id: UUID) -> Mail:
+async def resend(db: AsyncSession, operator: Operator, account_id: UUID, mail_id: UUID) -> Mail:
     """Make a mail of an account due now, and record it. Return the mail.
 
     Raises MailNotConfigured, AccountNotFound, ScopesNotHeld, MailNotFound, MailNotResendable, TooManyMails.
     """
     require_mail()
-    account = await get_locked(session, operator, account_id)
-    if await session.scalar(select(Mail.id).where(Mail.id == mail_id, Mail.account_id == account.id)) is None:
+    account = await get_locked(db, operator, account_id)
+    if await db.scalar(select(Mail.id).where(Mail.id == mail_id, Mail.account_id == account.id)) is None:
         raise MailNotFound
-    await count_resend(session, account.id)
-    mail = await records.resend(session, mail_id)
+    await count_resend(db, account.id)
+    mail = await records.resend(db, mail_id)
     before = {"mail": str(mail_id), "template": mail.template, "status": mail.status}
-    await audit.record(session, AuditLogEntry, operator.actor, "mail.resent", account.id, before=before)
-    await session.refresh(mail)
+    await audit.record(db, AuditLogEntry, operator.actor, "mail.resent", account.id, before=before)
+    await db.refresh(mail)
     return mail

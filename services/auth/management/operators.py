@@ -30,11 +30,11 @@ def check_scopes(operator: Operator, role_scopes: frozenset[str]) -> None:
         raise ScopesNotHeld
 
 
-async def get_locked(session: AsyncSession, operator: Operator, account_id: UUID) -> Account:
+async def get_locked(db: AsyncSession, operator: Operator, account_id: UUID) -> Account:
     """Return an account with its role, locked. Raises AccountNotFound, and ScopesNotHeld if its role has more scopes than the operator."""
     query = select(Account).where(Account.id == account_id)
     with_role = query.options(joinedload(Account.granted_role, innerjoin=True))
-    account: Account | None = await session.scalar(for_no_key_update(with_role, of=Account))
+    account: Account | None = await db.scalar(for_no_key_update(with_role, of=Account))
     if account is None:
         raise AccountNotFound
     check_scopes(operator, account.scopes)
@@ -49,6 +49,6 @@ def check_replaceable(operator: Operator, account: Account) -> None:
         raise ConfiguredAdministrator
 
 
-async def session_exists(session: AsyncSession, sid: str) -> bool:
+async def session_exists(db: AsyncSession, sid: str) -> bool:
     """Return whether a session has not ended."""
-    return bool(await session.scalar(select(exists().where(LoginSession.sid == sid))))
+    return bool(await db.scalar(select(exists().where(LoginSession.sid == sid))))

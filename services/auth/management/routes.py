@@ -33,7 +33,7 @@ router = Router(prefix="/auth/users", tags=["account management"])
 @router.get("", summary="List accounts", responses=problem_responses(InvalidCursor))
 async def list_accounts(
     _: Annotated[Caller, Depends(may_manage)],
-    session: Reading,
+    db: Reading,
     q: Annotated[
         Line | None,
         Query(description="The id, the beginning of the e-mail address, or the beginnings of words of the name"),
@@ -45,17 +45,17 @@ async def list_accounts(
 ) -> AccountPage:
     """Return the accounts that match all parameters, newest first. Requires the scope `accounts:manage`."""
     before = None if cursor is None else decode_cursor(cursor, LIST_NAME, datetime, UUID)
-    rows = await search.list_accounts(session, AccountFilter(q, role, status), limit + 1, before)
+    rows = await search.list_accounts(db, AccountFilter(q, role, status), limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.created_at, row.id))
     return AccountPage(items=[ManagedAccountView.of(row) for row in page], next_cursor=next_cursor)
 
 
 @router.get("/{account_id}", summary="Get the details of an account", responses=problem_responses(AccountNotFound))
 async def get_account_details(
-    _: Annotated[Caller, Depends(may_manage)], session: Reading, account_id: AccountId
+    _: Annotated[Caller, Depends(may_manage)], db: Reading, account_id: AccountId
 ) -> ManagedAccountView:
     """Return an account. Requires the scope `accounts:manage`."""
-    return ManagedAccountView.of(await acts.get(session, account_id))
+    return ManagedAccountView.of(await acts.get(db, account_id))
 
 
 @router.patch(
@@ -72,17 +72,17 @@ async def get_account_details(
     ),
 )
 async def change_account_details(
-    change: AccountUpdate, operator: Manager, session: Transaction, account_id: AccountId
+    change: AccountUpdate, operator: Manager, db: Transaction, account_id: AccountId
 ) -> ManagedAccountView:
     """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.
 
     If the account loses scopes, its sessions end, and every service refuses its access tokens within ten seconds.
     """
     if change.role is not None:
-        await acts.set_role(session, operator, account_id, change.role)
+        await acts.set_role(db, operator, account_id, change.role)
     if "name" in change.model_fields_set:
-        await acts.rename(session, operator, account_id, change.name)
-    return ManagedAccountView.of(await acts.get(session, account_id))
+        await acts.rename(db, operator, account_id, change.name)
+    return ManagedAccountView.of(await acts.get(db, account_id))
 
 
 @router.post(
@@ -90,12 +90,12 @@ async def change_account_details(
     summary="Ban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator),
 )
-async def ban_account(ban: Ban, operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:
+async def ban_account(ban: Ban, operator: Manager, db: Transaction, account_id: AccountId) -> ManagedAccountView:
     """Refuse logins of the account until a time, or without end, and end its sessions. Requires the scope `accounts:manage`.
 
     Its refresh tokens end at once, and every service refuses its access tokens within ten seconds. A new ban replaces an earlier one.
     """
-    return ManagedAccountView.of(await acts.ban(session, operator, account_id, ban.reason, ban.until))
+    return ManagedAccountView.of(await acts.ban(db, operator, account_id, ban.reason, ban.until))
 
 
 @router.post(
@@ -103,9 +103,9 @@ async def ban_account(ban: Ban, operator: Manager, session: Transaction, account
     summary="Unban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def unban_account(operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:
+async def unban_account(operator: Manager, db: Transaction, account_id: AccountId) -> ManagedAccountView:
     """Allow logins of the account again. Does nothing if it is not banned. Requires the scope `accounts:manage`."""
-    return ManagedAccountView.of(await acts.unban(session, operator, account_id))
+    return ManagedAccountView.of(await acts.unban(db, operator, account_id))
 
 
 @router.delete(
@@ -114,7 +114,7 @@ async def unban_account(operator: Manager, session: Transaction, account_id: Acc
     summary="End the sessions of an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def end_account_sessions(operator: Manager, session: Transaction, account_id: AccountId) -> Response:
+async def end_account_sessions(operator: Manager, db: Transaction, account_id: AccountId) -> Response:
     """Log the account out everywhere. Requires the scope `accounts:manage`."""
-    await acts.end_sessions(session, operator, account_id)
+    await acts.end_sessions(db, operator, account_id)
     return Response(status_code=204)

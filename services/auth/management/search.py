@@ -53,7 +53,7 @@ class AccountFilter:
 
 
 async def list_accounts(
-    session: AsyncSession, selected: AccountFilter, limit: int, before: tuple[datetime, UUID] | None = None
+    db: AsyncSession, selected: AccountFilter, limit: int, before: tuple[datetime, UUID] | None = None
 ) -> Sequence[Account]:
     """Return up to `limit` accounts, newest first; with `before`, only those that follow the account with this time and id."""
     query = select(Account).where(*selected.conditions())
@@ -65,7 +65,7 @@ async def list_accounts(
         matches = query.cte("matches").prefix_with("MATERIALIZED")
         found = aliased(Account, matches)
         query = select(found)
-    return (await session.scalars(query.order_by(found.created_at.desc(), found.id.desc()).limit(limit))).all()
+    return (await db.scalars(query.order_by(found.created_at.desc(), found.id.desc()).limit(limit))).all()
 
 
 def _matches(q: str) -> ColumnElement[bool]:

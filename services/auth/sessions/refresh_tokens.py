@@ -73,15 +73,13 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def begin_session(
-    session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin
-) -> NewSession:
+async def begin_session(db: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> NewSession:
     """Begin a session. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
     read = {"account_id": account.id, "read_hash": account.password_hash, "read_role": account.role}
-    found = (await session.execute(statements.LOCK_UNCHANGED_ACCOUNT, read)).one_or_none()
+    found = (await db.execute(statements.LOCK_UNCHANGED_ACCOUNT, read)).one_or_none()
     if found is None:
         raise InvalidGrant("The account was changed during the login. Log in again.")
     banned, banned_until = found
@@ -100,7 +98,7 @@ async def begin_session(
         "new_device": origin.device,
         "new_address": origin.address,
     }
-    await session.execute(statements.INSERT_SESSION, values)
+    await db.execute(statements.INSERT_SESSION, values)
     return NewSession(sid, f"{token_prefix}.{secret}")
 
 
@@ -123,7 +121,7 @@ async def rotate_alone(
 
 
 async def rotate(
-    session: AsyncSession, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
+    db: AsyncSession, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
@@ -132,13 +130,13 @@ async def rotate(
     use = _use_of(token, refresh_secret, origin, client_id)
     if use is None:
         return None
-    row = (await session.execute(statements.ROTATE, use.values)).one_or_none()
+    row = (await db.execute(statements.ROTATE, use.values)).one_or_none()
     if row is None:
-        if client_id is not None and not await belongs_to(session, token, client_id):
+        if client_id is not None and not await belongs_to(db, token, client_id):
             return None
-        row = (await session.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
+        row = (await db.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
     if row is None:
-        await _end_reused(session, use.token_prefix, refresh_secret, origin)
+        await _end_reused(db, use.token_prefix, refresh_secret, origin)
         return None
     return use.rotation(row)
 
@@ -176,26 +174,26 @@ def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | 
     return _UseOfToken(token_prefix, f"{token_prefix}.{child_secret}", values)
 
 
-async def _end_reused(session: AsyncSession, token_prefix: str, refresh_secret: bytes, origin: Origin) -> None:
+async def _end_reused(db: AsyncSession, token_prefix: str, refresh_secret: bytes, origin: Origin) -> None:
     """End the session of a token that was used before. Does nothing for an unknown one."""
-    for account_id, was_valid in await end_sessions(session, LoginSession.token_prefix == token_prefix):
+    for account_id, was_valid in await end_sessions(db, LoginSession.token_prefix == token_prefix):
         if was_valid:
-            email = await session.scalar(select(Account.email).where(Account.id == account_id))
+            email = await db.scalar(select(Account.email).where(Account.id == account_id))
             name_hash = None if email is None else hash_name(refresh_secret, email)
             message = "refresh token reused and session ended"
             about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
-            after_commit(session, log.warning, message, **about)
-            after_commit(session, refresh_tokens_reused_total.inc)
+            after_commit(db, log.warning, message, **about)
+            after_commit(db, refresh_tokens_reused_total.inc)
 
 
-async def revoke(session: AsyncSession, token: str) -> None:
+async def revoke(db: AsyncSession, token: str) -> None:
     """End the session of a token, even if the token was already used. Does nothing for an unknown token."""
     parts = TOKEN.fullmatch(token)
     if parts is not None:
-        await end_sessions(session, LoginSession.token_prefix == parts[1])
+        await end_sessions(db, LoginSession.token_prefix == parts[1])
 
 
-async def find_account(session: AsyncSession, token: str) -> UUID | None:
+async def find_account(db: AsyncSession, token: str) -> UUID | None:
     """Return the account of a token that is the newest of its session or the one before, without using it. None for any other token."""
     parts = TOKEN.fullmatch(token)
     if parts is None:
@@ -206,31 +204,31 @@ async def find_account(session: AsyncSession, token: str) -> UUID | None:
         LoginSession.expires_at > func.now(),
         or_(LoginSession.secret_digest == digest, LoginSession.parent_digest == digest),
     )
-    found: UUID | None = await session.scalar(query)
+    found: UUID | None = await db.scalar(query)
     return found
 
 
-async def extend_sessions_of_guest(session: AsyncSession, account_id: UUID) -> None:
+async def extend_sessions_of_guest(db: AsyncSession, account_id: UUID) -> None:
     """Give the sessions of a guest who became an account the lifetime of an account's sessions."""
     expires_at = func.least(func.now() + IDLE_LIFETIME, LoginSession.absolute_expires_at)
-    await session.execute(
+    await db.execute(
         update(LoginSession)
         .where(LoginSession.account_id == account_id, LoginSession.expires_at > func.now())
         .values(idle_lifetime=IDLE_LIFETIME, expires_at=expires_at)
     )
 
 
-async def belongs_to(session: AsyncSession, token: str, client_id: str) -> bool:
+async def belongs_to(db: AsyncSession, token: str, client_id: str) -> bool:
     """Return False if the session of a token was begun by another client. An unknown token belongs to every client."""
     issued_to = select(LoginSession.client_id).where(LoginSession.token_prefix == token.partition(".")[0])
-    return await session.scalar(issued_to) in {None, client_id}
+    return await db.scalar(issued_to) in {None, client_id}
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` expired sessions. Return their number. Skip those that another worker is deleting."""
     expired = select(LoginSession.token_prefix).where(LoginSession.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(LoginSession).where(LoginSession.token_prefix.in_(select(locked))).returning(LoginSession.token_prefix)
     )
     return len(deleted.all())

@@ -29,7 +29,7 @@ entries that it leaves out, services refuse every token that was issued before t
 then refresh their tokens."""
 
 
-async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:
+async def revoke_sessions(db: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:
     """End all sessions of an account, except the session `keep`. Return how many ended.
 
     Their refresh tokens end at once. Every service refuses their access tokens within ten seconds.
@@ -37,10 +37,10 @@ async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str 
     conditions = [LoginSession.account_id == account_id]
     if keep is not None:
         conditions.append(LoginSession.sid != keep)
-    return len(await end_sessions(session, *conditions))
+    return len(await end_sessions(db, *conditions))
 
 
-async def end_sessions(session: AsyncSession, *conditions: ColumnElement[bool]) -> Sequence[tuple[UUID, bool]]:
+async def end_sessions(db: AsyncSession, *conditions: ColumnElement[bool]) -> Sequence[tuple[UUID, bool]]:
     """End the sessions that match. Return the account of each, and whether the session had not expired yet."""
     # In the order of their keys: otherwise two requests that end the same sessions could deadlock.
     locked = (
@@ -50,7 +50,7 @@ async def end_sessions(session: AsyncSession, *conditions: ColumnElement[bool]) 
         .with_for_update()
         .cte("locked")
     )
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(LoginSession)
         .where(LoginSession.token_prefix.in_(select(locked.c.token_prefix)))
         .returning(
@@ -62,27 +62,27 @@ async def end_sessions(session: AsyncSession, *conditions: ColumnElement[bool]) 
     )
     rows = [(sid, account_id, expires_at + MARGIN, valid) for sid, account_id, expires_at, valid in deleted]
     now = datetime.now(UTC)
-    await _revoke(session, RevocationKind.SESSION, {sid: until for sid, _, until, _ in rows if until > now})
+    await _revoke(db, RevocationKind.SESSION, {sid: until for sid, _, until, _ in rows if until > now})
     return [(account_id, valid) for _, account_id, _, valid in rows]
 
 
-async def revoke_subject(session: AsyncSession, subject: str) -> None:
+async def revoke_subject(db: AsyncSession, subject: str) -> None:
     """Revoke all access tokens that an account or a client has now. Tokens that it gets from the next second on are valid."""
     await _revoke(
-        session, RevocationKind.SUBJECT, {subject: datetime.now(UTC) + timedelta(seconds=MAX_LIFETIME_SECONDS) + MARGIN}
+        db, RevocationKind.SUBJECT, {subject: datetime.now(UTC) + timedelta(seconds=MAX_LIFETIME_SECONDS) + MARGIN}
     )
 
 
-async def revoke_token(session: AsyncSession, jti: str, expires_at: datetime) -> None:
+async def revoke_token(db: AsyncSession, jti: str, expires_at: datetime) -> None:
     """Revoke one access token, which expires at `expires_at`."""
-    await _revoke(session, RevocationKind.TOKEN, {jti: expires_at + MARGIN})
+    await _revoke(db, RevocationKind.TOKEN, {jti: expires_at + MARGIN})
 
 
-async def _revoke(session: AsyncSession, kind: RevocationKind, expiries: Mapping[str, datetime]) -> None:
+async def _revoke(db: AsyncSession, kind: RevocationKind, expiries: Mapping[str, datetime]) -> None:
     if expiries:
         keys = sorted(expiries)
         values = array_values(key=keys, expires_at=[expiries[key] for key in keys])
-        await session.execute(_insert(kind), values)
+        await db.execute(_insert(kind), values)
 
 
 @cache
@@ -93,9 +93,9 @@ def _insert(kind: RevocationKind) -> Insert:
     return new.on_conflict_do_update(index_elements=["kind", "key"], set_=later)
 
 
-async def current_list(session: AsyncSession, limit: int = MAX_ENTRIES) -> RevocationList:
+async def current_list(db: AsyncSession, limit: int = MAX_ENTRIES) -> RevocationList:
     """Return the revocation list: at most `limit` entries, the newest ones."""
-    found = await session.execute(
+    found = await db.execute(
         select(Revocation.kind, Revocation.key, func.floor(func.extract("epoch", Revocation.revoked_at)))
         .where(Revocation.expires_at > func.now())
         .order_by(Revocation.revoked_at.desc(), Revocation.kind, Revocation.key)
@@ -114,11 +114,11 @@ async def current_list(session: AsyncSession, limit: int = MAX_ENTRIES) -> Revoc
     )
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` entries whose tokens have expired. Return their number. Skip those that another worker is deleting."""
     row = Revocation.kind, Revocation.key
     expired = select(*row).where(Revocation.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
     matches = (Revocation.kind == locked.c.kind) & (Revocation.key == locked.c.key)
-    deleted = await session.execute(delete(Revocation).where(matches).returning(Revocation.key))
+    deleted = await db.execute(delete(Revocation).where(matches).returning(Revocation.key))
     return len(deleted.all())

@@ -24,7 +24,7 @@ router = Router(prefix="/auth", tags=["sessions"])
 
 
 @raises(AccountNeeded, NotAuthenticated)
-async def current_session(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> LoginSession:
+async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: Transaction) -> LoginSession:
     """Return the session of the caller's token, locked until the end of the transaction.
 
     For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
@@ -35,7 +35,7 @@ async def current_session(caller: Annotated[Caller, Depends(authenticate)], sess
     query = select(LoginSession).where(
         LoginSession.sid == caller.session_id, LoginSession.account_id == UUID(caller.id)
     )
-    found: LoginSession | None = await session.scalar(for_no_key_update(query))
+    found: LoginSession | None = await db.scalar(for_no_key_update(query))
     if found is None:
         raise NotAuthenticated("The session of this access token has ended. Log in again.")
     return found
@@ -45,11 +45,11 @@ CurrentSession = Annotated[LoginSession, Depends(current_session, scope="functio
 
 
 @router.get("/sessions", summary="List your sessions", responses=problem_responses(AccountNeeded))
-async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> Sessions:
+async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], db: Reading) -> Sessions:
     """Return the sessions of the account, the last used first, at most 100."""
     if caller.session_id is None:
         raise AccountNeeded
-    found = await session.scalars(
+    found = await db.scalars(
         select(LoginSession)
         .where(LoginSession.account_id == UUID(caller.id), LoginSession.expires_at > func.now())
         .order_by(LoginSession.last_used_at.desc(), LoginSession.sid)
@@ -72,12 +72,12 @@ async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], sessio
 
 
 @router.delete("/sessions", status_code=204, summary="End your other sessions")
-async def end_other_sessions(current: CurrentSession, session: Transaction) -> Response:
+async def end_other_sessions(current: CurrentSession, db: Transaction) -> Response:
     """End all sessions of the account except the one of this access token.
 
     Their refresh tokens end at once, and every service refuses their access tokens within ten seconds.
     """
-    await revocations.revoke_sessions(session, current.account_id, keep=current.sid)
+    await revocations.revoke_sessions(db, current.account_id, keep=current.sid)
     return Response(status_code=204)
 
 
@@ -89,12 +89,12 @@ async def end_other_sessions(current: CurrentSession, session: Transaction) -> R
 )
 async def end_session(
     current: CurrentSession,
-    session: Transaction,
+    db: Transaction,
     session_id: Annotated[SessionId, Path(description="Id of the session")],
 ) -> Response:
     """End a session. If it is the one of this access token, this logs out."""
     chosen = (LoginSession.sid == session_id, LoginSession.account_id == current.account_id)
-    if not await revocations.end_sessions(session, *chosen):
+    if not await revocations.end_sessions(db, *chosen):
         raise SessionNotFound
     return Response(status_code=204)
 
@@ -105,11 +105,11 @@ async def end_session(
     response_model=RevocationList,
     responses=NOT_MODIFIED,
 )
-async def get_revocations(request: Request, session: Reading) -> Response:
+async def get_revocations(request: Request, db: Reading) -> Response:
     """Return the access tokens that must be refused although they have not expired. Services poll it every five seconds with If-None-Match.
 
     The gateway does not route this path. The list has ids only, no personal data.
     """
-    found = await revocations.current_list(session)
+    found = await revocations.current_list(db)
     content = found.model_dump_json().encode()
     return conditional_response(request, content, media_type="application/json", cache_control="no-cache")

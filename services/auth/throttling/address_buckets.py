@@ -72,26 +72,26 @@ def _next_token_at(bucket: Bucket) -> ColumnElement[datetime]:
     return AddressBucket.full_at - (bucket.capacity - 1) * bucket.refill
 
 
-async def seconds_to_wait(session: AsyncSession, bucket: Bucket, address: str) -> float:
+async def seconds_to_wait(db: AsyncSession, bucket: Bucket, address: str) -> float:
     """Return the seconds until there is a token; 0 if there is one now."""
     seconds = 0.0
     for each, key in bucket.with_network(address):
         wait = func.extract("epoch", _next_token_at(each) - _NOW)
-        seconds = max(seconds, float(await session.scalar(select(wait).where(_row(each, key))) or 0))
+        seconds = max(seconds, float(await db.scalar(select(wait).where(_row(each, key))) or 0))
     return seconds
 
 
-async def take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
+async def take(db: AsyncSession, bucket: Bucket, address: str) -> bool:
     """Take a token. Return False if there is none: the caller then rolls back. The buckets are locked until the end of the transaction."""
     for each, key in bucket.with_network(address):
-        if not await _take(session, each, key):
+        if not await _take(db, each, key):
             return False
     return True
 
 
-async def _take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
+async def _take(db: AsyncSession, bucket: Bucket, address: str) -> bool:
     first = insert(AddressBucket).values(kind=bucket.kind, address=address, full_at=_NOW + bucket.refill)
-    taken = await session.execute(
+    taken = await db.execute(
         first.on_conflict_do_update(
             index_elements=[AddressBucket.kind, AddressBucket.address],
             set_={"full_at": func.greatest(AddressBucket.full_at, _NOW) + bucket.refill},
@@ -101,14 +101,14 @@ async def _take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
     return taken.first() is not None
 
 
-async def give_back(session: AsyncSession, bucket: Bucket, address: str) -> None:
+async def give_back(db: AsyncSession, bucket: Bucket, address: str) -> None:
     """Return a token that was taken."""
     for each, key in bucket.with_network(address):
         given = update(AddressBucket).where(_row(each, key)).values(full_at=AddressBucket.full_at - each.refill)
-        await session.execute(given)
+        await db.execute(given)
 
 
-async def delete_full(session: AsyncSession, limit: int) -> int:
+async def delete_full(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` buckets that are full again. Return their number. Skip those that another transaction has locked."""
     key = AddressBucket.kind, AddressBucket.address
     locked = (
@@ -118,5 +118,5 @@ async def delete_full(session: AsyncSession, limit: int) -> int:
         .with_for_update(skip_locked=True)
         .cte("locked")
     )
-    deleted = await session.execute(delete(AddressBucket).where(tuple_(*key).in_(select(locked))).returning(*key))
+    deleted = await db.execute(delete(AddressBucket).where(tuple_(*key).in_(select(locked))).returning(*key))
     return len(deleted.all())

@@ -19,12 +19,12 @@ def check(refusals: RememberedRefusals, bucket: Bucket, limit_address: str) -> N
         raise _refusal(bucket, limit_address, seconds)
 
 
-async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, limit_address: str) -> None:
+async def count(db: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, limit_address: str) -> None:
     """Count a request, whatever its result. Raises TooManyRequests. The bucket is locked until the end of the transaction."""
     check(refusals, bucket, limit_address)
-    if await address_buckets.take(session, bucket, limit_address):
+    if await address_buckets.take(db, bucket, limit_address):
         return
-    seconds = await address_buckets.seconds_to_wait(session, bucket, limit_address)
+    seconds = await address_buckets.seconds_to_wait(db, bucket, limit_address)
     if seconds > 0:
         refusals.add(bucket.key(limit_address), seconds)
     raise _refusal(bucket, limit_address, max(1.0, seconds))

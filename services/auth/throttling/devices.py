@@ -43,12 +43,12 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def find(session: AsyncSession, token: str | None, email: str) -> KnownDevice | None:
+async def find(db: AsyncSession, token: str | None, email: str) -> KnownDevice | None:
     """Return the device of a token, or None if the account with this normalized e-mail address does not know it."""
     if token is None or not DEVICE_TOKEN.fullmatch(token):
         return None
     digest = _digest(token)
-    account_id = await session.scalar(
+    account_id = await db.scalar(
         select(Device.account_id)
         .join(Account, Account.id == Device.account_id)
         .where(Device.token_digest == digest, Device.expires_at > func.now(), Account.email == email)
@@ -72,13 +72,13 @@ _SURPLUS = _NEWEST_FIRST.offset(MAX_DEVICES).with_for_update(skip_locked=True).c
 _FORGET_SURPLUS = delete(_DEVICES).where(_ROW.token_digest.in_(select(_SURPLUS)))
 
 
-async def remember(session: AsyncSession, account_id: UUID, known: KnownDevice | None) -> str:
+async def remember(db: AsyncSession, account_id: UUID, known: KnownDevice | None) -> str:
     """Return the device token of a login that succeeded: that of the known device, which is valid longer now, or a new one."""
-    if known is not None and await session.scalar(_EXTEND, {"of_digest": known.token_digest}) is not None:
+    if known is not None and await db.scalar(_EXTEND, {"of_digest": known.token_digest}) is not None:
         return known.token
     token = secrets.token_urlsafe(32)
-    await session.execute(_ADD, {"of_digest": _digest(token), "of_account": account_id})
-    await session.execute(_FORGET_SURPLUS, {"of_account": account_id})
+    await db.execute(_ADD, {"of_digest": _digest(token), "of_account": account_id})
+    await db.execute(_FORGET_SURPLUS, {"of_account": account_id})
     return token
 
 
@@ -95,19 +95,19 @@ def set_cookie(response: Response, device_token: str) -> None:
     )
 
 
-async def forget_all(session: AsyncSession, account_id: UUID, keep: str | None = None) -> None:
+async def forget_all(db: AsyncSession, account_id: UUID, keep: str | None = None) -> None:
     """Forget the devices of an account, because another person may have logged in. `keep`: the token of a device that stays known."""
     forgotten = delete(Device).where(Device.account_id == account_id)
     if keep is not None and DEVICE_TOKEN.fullmatch(keep):
         forgotten = forgotten.where(Device.token_digest != _digest(keep))
-    await session.execute(forgotten)
+    await db.execute(forgotten)
 
 
-async def delete_expired(session: AsyncSession, limit: int) -> int:
+async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` expired devices. Return their number. Skip those that another worker is deleting."""
     expired = select(Device.token_digest).where(Device.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(Device).where(Device.token_digest.in_(select(locked))).returning(Device.token_digest)
     )
     return len(deleted.all())

@@ -90,21 +90,19 @@ def _next_attempt_at() -> ColumnElement[datetime]:
     return func.greatest(FailedLogin.next_attempt_at, case((full, oldest + MINUTE)))
 
 
-async def seconds_to_wait(session: AsyncSession, key: bytes) -> float:
+async def seconds_to_wait(db: AsyncSession, key: bytes) -> float:
     """Return the seconds until an attempt is allowed; 0 if it is allowed now."""
     wait = func.extract("epoch", _next_attempt_at() - _NOW)
-    return max(0.0, float(await session.scalar(select(wait).where(FailedLogin.key == key)) or 0))
+    return max(0.0, float(await db.scalar(select(wait).where(FailedLogin.key == key)) or 0))
 
 
-async def has_max_failures(session: AsyncSession, key: bytes) -> bool:
+async def has_max_failures(db: AsyncSession, key: bytes) -> bool:
     """Return whether there were MAX_FAILURES in a row."""
     row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
-    return await session.scalar(select(FailedLogin.failures).where(*row)) is not None
+    return await db.scalar(select(FailedLogin.failures).where(*row)) is not None
 
 
-async def start_attempt(
-    session: AsyncSession, key: bytes, *, refuse_after_max_failures: bool = False
-) -> datetime | None:
+async def start_attempt(db: AsyncSession, key: bytes, *, refuse_after_max_failures: bool = False) -> datetime | None:
     """Count an attempt and return the time by which `record_success` finds it. Return None if it is not allowed now.
 
     `refuse_after_max_failures`: it is not allowed after MAX_FAILURES in a row either.
@@ -118,7 +116,7 @@ async def start_attempt(
     first = insert(FailedLogin).values(
         key=key, attempt_times=func.array_append(cast([], _TIMES), _NOW), forget_at=_NOW + RETENTION_WITHOUT_PAUSE
     )
-    started = await session.execute(
+    started = await db.execute(
         first.on_conflict_do_update(
             index_elements=[FailedLogin.key],
             set_={
@@ -133,7 +131,7 @@ async def start_attempt(
     return None if times is None else times[-1]
 
 
-async def record_failure(session: AsyncSession, key: bytes) -> None:
+async def record_failure(db: AsyncSession, key: bytes) -> None:
     """Count the failure of an attempt that was started, and start the next pause."""
     failures = FailedLogin.failures + 1
     retention = case(
@@ -141,49 +139,47 @@ async def record_failure(session: AsyncSession, key: bytes) -> None:
         (failures < MAX_FAILURES, literal(RETENTION)),
         else_=literal(RETENTION_OF_MAX_FAILURES),
     )
-    await session.execute(
+    await db.execute(
         update(FailedLogin)
         .where(FailedLogin.key == key)
         .values(failures=failures, next_attempt_at=_NOW + _pause(failures), forget_at=_NOW + retention)
     )
 
 
-async def record_success(session: AsyncSession, key: bytes, started_at: datetime) -> None:
+async def record_success(db: AsyncSession, key: bytes, started_at: datetime) -> None:
     """Remove an attempt that succeeded, and reset the number of failures.
 
     The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE: an owner who logs in gives an attacker no further attempts.
     """
     row = FailedLogin.key == key
     only_attempt = FailedLogin.attempt_times == cast([started_at], _TIMES)
-    deleted = await session.execute(delete(FailedLogin).where(row, only_attempt).returning(FailedLogin.key))
+    deleted = await db.execute(delete(FailedLogin).where(row, only_attempt).returning(FailedLogin.key))
     if deleted.first() is None:
         others = func.array_remove(FailedLogin.attempt_times, literal(started_at, _TIME))
-        await session.execute(
-            update(FailedLogin).where(row).values(failures=0, attempt_times=others, next_attempt_at=_NOW)
-        )
+        await db.execute(update(FailedLogin).where(row).values(failures=0, attempt_times=others, next_attempt_at=_NOW))
 
 
-async def reset_failures(session: AsyncSession, key: bytes) -> None:
+async def reset_failures(db: AsyncSession, key: bytes) -> None:
     """Reset the number of failures. The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE."""
-    await session.execute(update(FailedLogin).where(FailedLogin.key == key).values(failures=0, next_attempt_at=_NOW))
+    await db.execute(update(FailedLogin).where(FailedLogin.key == key).values(failures=0, next_attempt_at=_NOW))
 
 
-async def reset_max_failures(session: AsyncSession, key: bytes) -> None:
+async def reset_max_failures(db: AsyncSession, key: bytes) -> None:
     """Reset the number of failures if there were MAX_FAILURES in a row. Fewer stay counted, with their pauses."""
     row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
-    await session.execute(update(FailedLogin).where(*row).values(failures=0, next_attempt_at=_NOW))
+    await db.execute(update(FailedLogin).where(*row).values(failures=0, next_attempt_at=_NOW))
 
 
-async def forget(session: AsyncSession, key: bytes) -> None:
+async def forget(db: AsyncSession, key: bytes) -> None:
     """Delete the failures of a key."""
-    await session.execute(delete(FailedLogin).where(FailedLogin.key == key))
+    await db.execute(delete(FailedLogin).where(FailedLogin.key == key))
 
 
-async def delete_old(session: AsyncSession, limit: int) -> int:
+async def delete_old(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` rows that may be forgotten. Return their number. Skip those that another worker is deleting."""
     old = select(FailedLogin.key).where(FailedLogin.forget_at < func.now()).limit(limit)
     locked = old.with_for_update(skip_locked=True).cte("locked")
-    deleted = await session.execute(
+    deleted = await db.execute(
         delete(FailedLogin).where(FailedLogin.key.in_(select(locked))).returning(FailedLogin.key)
     )
     return len(deleted.all())

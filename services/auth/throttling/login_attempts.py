@@ -41,43 +41,39 @@ class LoginAttempt:
             if seconds > 0:
                 raise _refusal(limit, seconds)
 
-    async def start(self, session: AsyncSession) -> datetime:
+    async def start(self, db: AsyncSession) -> datetime:
         """Count the attempt before the password is verified, and return the time for `record_success`.
 
         Raises TooManyFailedLogins, MailCodeRequired. The caller then rolls back the transaction, so nothing is counted.
         """
         # Lock the address before the user name, as in every transaction that counts both: concurrent ones would deadlock otherwise.
         if self.device is None and not await address_buckets.take(
-            session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
+            db, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
         ):
-            seconds = await address_buckets.seconds_to_wait(
-                session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
-            )
+            seconds = await address_buckets.seconds_to_wait(db, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address)
             raise self._refuse(FAILED_LOGINS_AND_MAIL_REQUESTS.limit, seconds)
-        started_at = await failed_logins.start_attempt(
-            session, self._key, refuse_after_max_failures=self.shop_sends_mail
-        )
+        started_at = await failed_logins.start_attempt(db, self._key, refuse_after_max_failures=self.shop_sends_mail)
         if started_at is not None:
             return started_at
-        if self.shop_sends_mail and await failed_logins.has_max_failures(session, self._key):
+        if self.shop_sends_mail and await failed_logins.has_max_failures(db, self._key):
             raise self._refuse(MAIL_CODE, MAIL_CODE_SECONDS)
-        raise self._refuse(self._own_limit, await failed_logins.seconds_to_wait(session, self._key))
+        raise self._refuse(self._own_limit, await failed_logins.seconds_to_wait(db, self._key))
 
-    async def record_failure(self, session: AsyncSession) -> None:
+    async def record_failure(self, db: AsyncSession) -> None:
         """Record that the password was wrong or there is no account. The token of the address stays taken."""
-        await failed_logins.record_failure(session, self._key)
+        await failed_logins.record_failure(db, self._key)
         self.refusals.remove(self._key)  # the pause is longer now
 
-    async def record_success(self, session: AsyncSession, started_at: datetime) -> None:
+    async def record_success(self, db: AsyncSession, started_at: datetime) -> None:
         """Record that the password was correct: the attempt costs nothing.
 
         On a known device, it also lets other devices of the owner log in with the password again, if there were too many failures.
         """
         if self.device is None:
-            await address_buckets.give_back(session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address)
-        await failed_logins.record_success(session, self._key, started_at)
+            await address_buckets.give_back(db, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address)
+        await failed_logins.record_success(db, self._key, started_at)
         if self.device is not None:
-            await failed_logins.reset_max_failures(session, failed_logins.key_of_name(self.name))
+            await failed_logins.reset_max_failures(db, failed_logins.key_of_name(self.name))
         for key in self._limits().values():
             self.refusals.remove(key)
         remove_refusals_of_name(self.refusals, self.name)

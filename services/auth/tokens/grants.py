@@ -81,8 +81,8 @@ def _account_grant(
 
 
 async def log_in(
-    sessions: async_sessionmaker[AsyncSession],
-    reading_sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
+    reading_db_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
     refusals: RememberedRefusals,
     login: PasswordLogin,
@@ -96,8 +96,8 @@ async def log_in(
     """
     name, email = _checked_names(login)
     limit_address = login.source.limit_address
-    async with reading_sessions() as session:
-        device = await devices.find(session, login.device_token, email)
+    async with reading_db_sessions() as db:
+        device = await devices.find(db, login.device_token, email)
     attempt = LoginAttempt(refusals, name, limit_address, device, mail_is_configured())
     attempt.check()
     requester = (
@@ -107,26 +107,26 @@ async def log_in(
     )
     async with hasher.slot(requester, login.source.disconnected):
         attempt.check()  # a request with the same name or address may have been refused meanwhile: then this one needs no query
-        async with sessions.begin() as session:
-            client = await authenticate_public_client(session, login.client)
-            started_at = await attempt.start(session)
-            account = await records.find_by_email(session, email)
+        async with db_sessions.begin() as db:
+            client = await authenticate_public_client(db, login.client)
+            started_at = await attempt.start(db)
+            account = await records.find_by_email(db, email)
         correct, new_hash = await hasher.verify(login.password, account.password_hash if account else None)
     if account is None or not correct:
-        async with sessions.begin() as session:
-            await attempt.record_failure(session)
+        async with db_sessions.begin() as db:
+            await attempt.record_failure(db)
         raise InvalidGrant("The user name or the password is wrong.")
-    async with sessions.begin() as session:
-        await attempt.record_success(session, started_at)
+    async with db_sessions.begin() as db:
+        await attempt.record_success(db, started_at)
     # In its own transaction, so that it cannot deadlock: other transactions lock the account before its failures.
     if new_hash is not None:
-        async with sessions.begin() as session:
-            await records.upgrade_password_hash(session, account, new_hash)
+        async with db_sessions.begin() as db:
+            await records.upgrade_password_hash(db, account, new_hash)
     _check_verified(account)
     granted = select_scope(login.scope, account.scopes & client.scopes)
-    async with sessions.begin() as session:
-        begun = await refresh_tokens.begin_session(session, account, client.id, granted, login.origin)
-        device_token = await devices.remember(session, account.id, device)
+    async with db_sessions.begin() as db:
+        begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.origin)
+        device_token = await devices.remember(db, account.id, device)
     return _account_grant(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
 
@@ -167,26 +167,26 @@ class CodeLogin:
 
 
 async def log_in_with_code(
-    sessions: async_sessionmaker[AsyncSession], refusals: RememberedRefusals, login: CodeLogin
+    db_sessions: async_sessionmaker[AsyncSession], refusals: RememberedRefusals, login: CodeLogin
 ) -> Grant:
     """Log in with the code of a mail, on the device that asked for it. This verifies the address and ends pauses after failed logins.
 
     Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
     """
     limit_address = login.source.limit_address
-    async with sessions.begin() as session:
-        client = await authenticate_public_client(session, login.client)
-        if not await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address):
-            seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
+    async with db_sessions.begin() as db:
+        client = await authenticate_public_client(db, login.client)
+        if not await address_buckets.take(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address):
+            seconds = await address_buckets.seconds_to_wait(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
             throttled_total.labels(FAILED_LOGINS_AND_MAIL_REQUESTS.limit).inc()
             raise TooManyFailedLogins(max(1, math.ceil(seconds)))
-        account = await mail_codes.use(session, login.challenge, login.code)
+        account = await mail_codes.use(db, login.challenge, login.code)
         if account is not None:
-            await address_buckets.give_back(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
+            await address_buckets.give_back(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
             granted = select_scope(login.scope, account.scopes & client.scopes)
-            begun = await refresh_tokens.begin_session(session, account, client.id, granted, login.origin)
-            device_token = await devices.remember(session, account.id, None)
-            await failed_logins.reset_failures(session, failed_logins.key_of_name(account.address))
+            begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.origin)
+            device_token = await devices.remember(db, account.id, None)
+            await failed_logins.reset_failures(db, failed_logins.key_of_name(account.address))
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
     remove_refusals_of_name(refusals, account.address)
@@ -195,7 +195,7 @@ async def log_in_with_code(
 
 async def refresh(
     engine: AsyncEngine,
-    sessions: async_sessionmaker[AsyncSession],
+    db_sessions: async_sessionmaker[AsyncSession],
     refresh_secret: bytes,
     credentials: ClientCredentials | None,
     token: str,
@@ -213,9 +213,9 @@ async def refresh(
         rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, sending_client_id)
     if rotation is not None:
         return _refreshed(rotation, select_scope(None, rotation.scopes))
-    async with sessions.begin() as session:
-        sending_client_id = None if credentials is None else (await authenticate_public_client(session, credentials)).id
-        rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, sending_client_id)
+    async with db_sessions.begin() as db:
+        sending_client_id = None if credentials is None else (await authenticate_public_client(db, credentials)).id
+        rotation = await refresh_tokens.rotate(db, token, refresh_secret, origin, sending_client_id)
         granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
         raise InvalidGrant(
@@ -238,23 +238,23 @@ def _refreshed(rotation: refresh_tokens.Rotation, granted: str) -> Grant:
 
 
 async def begin_as_guest(
-    sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
+    db_sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
 ) -> Grant:
     """Create a guest with a session. Raises InvalidClient, GuestsNeedPublicClient."""
-    async with sessions.begin() as session:
-        client = await authenticate_public_client(session, credentials, refusal=GuestsNeedPublicClient)
-        guest = await guests.create(session)
+    async with db_sessions.begin() as db:
+        client = await authenticate_public_client(db, credentials, refusal=GuestsNeedPublicClient)
+        guest = await guests.create(db)
         scope = select_scope(None, guest.scopes & client.scopes)
-        begun = await refresh_tokens.begin_session(session, guest, client.id, scope, origin)
+        begun = await refresh_tokens.begin_session(db, guest, client.id, scope, origin)
     return Grant(str(guest.id), client.id, scope, sid=begun.sid, refresh_token=begun.refresh_token)
 
 
-async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
+async def authorize_client(db: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
     """Return the grant of a program. It has no refresh token, because the program can request a new token at any time.
 
     Raises InvalidClient, InvalidScope, and UnauthorizedClient for a public client, which cannot prove who it is.
     """
-    client = await authenticate_client(session, credentials)
+    client = await authenticate_client(db, credentials)
     if client.public:
         raise UnauthorizedClient("A public client has no access of its own. Log in with the grant type password.")
     return Grant(client.id, client.id, select_scope(scope, client.scopes))

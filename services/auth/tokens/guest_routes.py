@@ -10,7 +10,7 @@ from kit.problem_responses import problem_responses
 from kit.schemas import RequestModel, example
 from services.auth.accounts import guests
 from services.auth.clients.authentication import SentCredentials
-from services.auth.db import Transaction, sessions
+from services.auth.db import Transaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     GuestNotFound,
@@ -61,9 +61,9 @@ async def create_guest(
     """
     response.headers.update(NO_STORE)
     address_limits.check(refusals, GUESTS, source.limit_address)
-    async with sessions.begin() as session:
-        await address_limits.count(session, refusals, GUESTS, source.limit_address)
-    grant = await grants.begin_as_guest(sessions, client, origin)
+    async with db_sessions.begin() as db:
+        await address_limits.count(db, refusals, GUESTS, source.limit_address)
+    grant = await grants.begin_as_guest(db_sessions, client, origin)
     access_token = sign_access_token(
         await key_ring.signing_key(), grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid
     )
@@ -90,15 +90,15 @@ class MergeGuest(RequestModel):
     summary="Merge a guest into your account",
     responses=problem_responses(AccountNeeded, GuestNotFound),
 )
-async def merge_guest(merge: MergeGuest, current: CurrentSession, session: Transaction) -> Response:
+async def merge_guest(merge: MergeGuest, current: CurrentSession, db: Transaction) -> Response:
     """Give the orders, payments and saved cards of a guest to the account of the access token. The guest ends.
 
     The other services do this a moment later. Call it when a customer who has ordered as a guest logs in to an account.
     """
-    account = await session.get_one(Account, current.account_id)
+    account = await db.get_one(Account, current.account_id)
     if account.email is None:
         raise AccountNeeded(
             "This access token belongs to a guest. Log in to the account into which the guest is merged."
         )
-    await guests.merge(session, merge.refresh_token, account.id)
+    await guests.merge(db, merge.refresh_token, account.id)
     return Response(status_code=204)

@@ -14,16 +14,16 @@ from services.auth.sessions.revocations import end_sessions, revoke_token
 OTHER_CLIENT = "The token was issued to another client."
 
 
-async def revoke(session: AsyncSession, verifier: TokenVerifier, token: str, client_id: str | None) -> None:
+async def revoke(db: AsyncSession, verifier: TokenVerifier, token: str, client_id: str | None) -> None:
     """End the session of a token, or revoke the access token of a program. Does nothing for an unknown, expired or forged token.
 
     `client_id`: the client of the request, or None if it did not name itself. Raises InvalidGrant if the token was issued to another
     client.
     """
     if refresh_tokens.TOKEN.fullmatch(token):
-        if client_id is not None and not await refresh_tokens.belongs_to(session, token, client_id):
+        if client_id is not None and not await refresh_tokens.belongs_to(db, token, client_id):
             raise InvalidGrant(OTHER_CLIENT)
-        await refresh_tokens.revoke(session, token)
+        await refresh_tokens.revoke(db, token)
         return
     try:
         claims = await verifier.verify(token)
@@ -32,6 +32,6 @@ async def revoke(session: AsyncSession, verifier: TokenVerifier, token: str, cli
     if client_id not in {None, claims.client_id}:
         raise InvalidGrant(OTHER_CLIENT)
     if claims.sid is not None:
-        await end_sessions(session, LoginSession.sid == claims.sid)
+        await end_sessions(db, LoginSession.sid == claims.sid)
     else:
-        await revoke_token(session, claims.jti, datetime.fromtimestamp(claims.exp, UTC))
+        await revoke_token(db, claims.jti, datetime.fromtimestamp(claims.exp, UTC))

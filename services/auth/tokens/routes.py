@@ -13,7 +13,7 @@ from services.auth.clients.authentication import (
     authenticate_client,
     sent_credentials,
 )
-from services.auth.db import Transaction, engine, reading_sessions, sessions
+from services.auth.db import Transaction, db_sessions, engine, reading_db_sessions
 from services.auth.errors import (
     InvalidClient,
     InvalidGrant,
@@ -136,12 +136,12 @@ async def _grant(request: Request, form: TokenForm) -> grants.Grant:
             if form.refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
             secret, origin = request.state.refresh_secret, await origin_of(request)
-            return await grants.refresh(engine, sessions, secret, client, form.refresh_token, form.scope, origin)
+            return await grants.refresh(engine, db_sessions, secret, client, form.refresh_token, form.scope, origin)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient
-            async with sessions.begin() as session:
-                return await grants.authorize_client(session, client, form.scope)
+            async with db_sessions.begin() as db:
+                return await grants.authorize_client(db, client, form.scope)
         case _:
             raise UnsupportedGrantType
 
@@ -157,7 +157,7 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
     refusal_delay: RefusalDelay = request.state.refusal_delay
     async with refusal_delay.request_of(source.limit_address):
         return await observe_login(
-            grants.log_in(sessions, reading_sessions, hasher, refusals, login),
+            grants.log_in(db_sessions, reading_db_sessions, hasher, refusals, login),
             method="password",
             address=origin.address,
             secret=request.state.refresh_secret,
@@ -171,7 +171,7 @@ async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCre
     source, origin = await source_of(request), await origin_of(request)
     login = grants.CodeLogin(form.challenge, form.code.strip(), form.scope, client, source, origin)
     return await observe_login(
-        grants.log_in_with_code(sessions, request.state.remembered_refusals, login),
+        grants.log_in_with_code(db_sessions, request.state.remembered_refusals, login),
         method="mail_code",
         address=origin.address,
         secret=request.state.refresh_secret,
@@ -185,7 +185,7 @@ async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCre
     responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant),
 )
 async def revoke_token(
-    session: Transaction,
+    db: Transaction,
     request: Request,
     client: SentCredentials,
     token: Annotated[str | None, Form(max_length=8192, description="A refresh token or an access token")] = None,
@@ -200,5 +200,5 @@ async def revoke_token(
         if "token" not in await request.form():  # FastAPI reads an empty parameter as absent
             raise InvalidRequest("token: missing")
         return
-    sending_client_id = None if client is None else (await authenticate_client(session, client)).id
-    await revoke(session, request.state.verifier, token, sending_client_id)
+    sending_client_id = None if client is None else (await authenticate_client(db, client)).id
+    await revoke(db, request.state.verifier, token, sending_client_id)

@@ -9,7 +9,7 @@ from dev.servers.postgres import Postgres
 from kit.audit.actor import Actor
 from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.keys.key_ring import KeyRing
 from services.auth.settings import settings
 from services.auth.throttling.remembered_refusals import RememberedRefusals
@@ -69,6 +69,6 @@ async def administrator(auth: AuthClient, hasher: PasswordHasher) -> dict[str, s
     """Headers of the administrator that AUTH_ADMIN_EMAIL names, whose creation is the first audit entry."""
     assert settings.auth_admin_email is not None
     assert settings.auth_admin_password is not None
-    await ensure_admin(sessions, hasher, settings, Actor(id="operator:ada", address="desk"))
+    await ensure_admin(db_sessions, hasher, settings, Actor(id="operator:ada", address="desk"))
     tokens = await auth.login(settings.auth_admin_email, settings.auth_admin_password.get_secret_value())
     return {"Authorization": f"Bearer {tokens.json()['access_token']}"}

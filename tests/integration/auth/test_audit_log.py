@@ -7,7 +7,7 @@ import pytest
 from kit.audit.actor import Actor
 from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.keys.key_folder import list_files
 from services.auth.settings import settings
 from tests.fixtures.audit import audit_entries
@@ -24,8 +24,8 @@ async def test_administrator_when_created_and_given_to_a_customers_account_is_re
     auth: AuthClient, hasher: PasswordHasher
 ) -> None:
     await auth.register(EMAIL)
-    await ensure_admin(sessions, hasher, settings, ACTOR)
-    await ensure_admin(sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
     headers = {"Authorization": f"Bearer {(await auth.login(EMAIL, PASSWORD)).json()['access_token']}"}
     (entry,) = await audit_entries(auth.http, "auth", headers)
     assert (entry["act"], entry["actor"], entry["address"]) == ("administrator.changed", "operator:ada", "desk")

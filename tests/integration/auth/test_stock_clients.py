@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.auth.clients import records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from tests.fixtures import npm, python_packages
 from tests.fixtures.auth import PASSWORD
 from tests.fixtures.npm import NODE
@@ -26,7 +26,7 @@ async def api(auth: object) -> AsyncIterator[Api]:
 
 async def run(api: Api, email: str, *command: object) -> None:
     """Run a program of stock_clients with an account and a program on its standard input."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
     given = {

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Base
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.models import LoginSession
@@ -23,7 +23,7 @@ TIMES = {
 
 
 async def _count(table: type[Base]) -> int:
-    async with sessions() as session:
+    async with db_sessions() as session:
         return (await session.execute(select(func.count()).select_from(table))).scalar_one()
 
 
@@ -34,7 +34,7 @@ async def _fill_every_table(auth: AuthClient, email: str) -> None:
 
 
 async def _expire() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         for table, time in TIMES.items():
             await session.execute(update(table).values({time: datetime.now(UTC) - timedelta(seconds=1)}))
 
@@ -44,9 +44,9 @@ async def test_prune_deletes_only_expired_rows(auth: AuthClient, email: str) -> 
     await _expire()
     valid_token = (await auth.login(email)).json()["refresh_token"]
     await auth.login("new@example.com", "guessing")
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await prune(session) == 1
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await prune(session) == 0
     assert {table: await _count(table) for table in TIMES} == dict.fromkeys(TIMES, 1)
     assert (await auth.refresh(valid_token)).status_code == 200
@@ -65,14 +65,14 @@ async def test_prune_skips_rows_that_another_worker_is_deleting(auth: AuthClient
     for _ in range(4):
         await _fill_every_table(auth, email)
     await _expire()
-    async with sessions.begin() as first, sessions.begin() as second:
+    async with db_sessions.begin() as first, db_sessions.begin() as second:
         assert [await delete(one, 2) for one in (first, second)] == [2, 2]
 
 
 async def test_prune_skips_buckets_that_another_worker_is_deleting(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         for number in range(4):
             await address_buckets.take(session, address_buckets.FAILED_LOGINS_AND_MAIL_REQUESTS, f"192.0.2.{number}")
     await _expire()
-    async with sessions.begin() as first, sessions.begin() as second:
+    async with db_sessions.begin() as first, db_sessions.begin() as second:
         assert [await address_buckets.delete_full(one, 2) for one in (first, second)] == [2, 2]

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, text, update
 
 from services.auth.accounts import events, records
 from services.auth.accounts.deletion import delete_account
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail.models import Mail
 from services.auth.mail.template_names import Template
 from services.auth.models import Account, OutboxRow
@@ -26,7 +26,7 @@ NEW_EMAIL = "chinwe@example.org"
 @pytest.fixture
 async def account(shop: InProcessShop) -> AsyncIterator[Account]:
     """An account with a session, a failed login, mails and a changed address, in auth's database, which is emptied afterwards."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, email=EMAIL, name=NAME, password_hash="no hash")
         await refresh_tokens.begin_session(session, created, "shop", "orders:write", Origin("Browser", "127.0.0.1"))
         await failed_logins.start_attempt(session, failed_logins.key_of_name(EMAIL))
@@ -39,7 +39,7 @@ async def account(shop: InProcessShop) -> AsyncIterator[Account]:
 
 async def relay(shop: InProcessShop) -> list[str]:
     """Deliver the events of auth's outbox to the queues that are bound to them. Return their types."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         rows = (await session.execute(select(OutboxRow.type, OutboxRow.body).order_by(OutboxRow.id))).all()
         await session.execute(delete(OutboxRow))
     shop.catalog.queue += [row.body for row in rows]
@@ -65,7 +65,7 @@ async def test_account_when_deleted_leaves_no_personal_data_in_three_databases(
     await shop.run_jobs()
     assert (await shop.request("GET", f"/catalog/orders/{order}", by=headers)).json()["status"] == "delivered"
 
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).where(Account.id == account.id).values(email=NEW_EMAIL))
         await events.publish_change(session, account.id)
     assert await relay(shop) == ["account.changed"]
@@ -74,7 +74,7 @@ async def test_account_when_deleted_leaves_no_personal_data_in_three_databases(
     assert {"auth.accounts", "catalog.orders"} <= await tables_with(NAME)
     assert "catalog.inbox" not in await tables_with(NEW_EMAIL)
 
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await delete_account(session, account.id)
     assert await relay(shop) == ["account.deleted"]
     await shop.run_jobs()

@@ -10,7 +10,7 @@ from kit.audit.actor import Actor
 from services.auth.accounts import roles
 from services.auth.accounts.configured import AdminBootstrap, ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.models import Account
 from services.auth.settings import settings
 from tests.fakes.mail_server import MailServer
@@ -26,15 +26,15 @@ PASSWORD = settings.auth_admin_password.get_secret_value()
 
 
 async def _stored_hash() -> str | None:
-    async with sessions() as session:
+    async with db_sessions() as session:
         return (await session.execute(select(Account.password_hash).where(Account.email == EMAIL))).scalar_one()
 
 
 async def test_ensure_admin_when_repeated_then_changes_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
-    changes = await asyncio.gather(*(ensure_admin(sessions, hasher, settings, ACTOR) for _ in range(3)))
+    changes = await asyncio.gather(*(ensure_admin(db_sessions, hasher, settings, ACTOR) for _ in range(3)))
     assert any(changes)
     stored = await _stored_hash()
-    assert await ensure_admin(sessions, hasher, settings, ACTOR) is False
+    assert await ensure_admin(db_sessions, hasher, settings, ACTOR) is False
     assert await _stored_hash() == stored
     assert set((await auth.login(EMAIL, PASSWORD)).json()["scope"].split()) == ADMIN_SCOPES
 
@@ -42,11 +42,11 @@ async def test_ensure_admin_when_repeated_then_changes_nothing(auth: AuthClient,
 async def test_ensure_admin_when_the_password_changed_then_old_password_and_tokens_are_invalid(
     auth: AuthClient, hasher: PasswordHasher
 ) -> None:
-    await ensure_admin(sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
     old_token = (await auth.login(EMAIL, PASSWORD)).json()["refresh_token"]
     other = SecretStr("another valid password")
     changed = settings.model_copy(update={"auth_admin_password": other})
-    assert await ensure_admin(sessions, hasher, changed, ACTOR) is True
+    assert await ensure_admin(db_sessions, hasher, changed, ACTOR) is True
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 400
     assert (await auth.refresh(old_token)).status_code == 400
     assert (await auth.login(EMAIL, "another valid password")).status_code == 200
@@ -57,7 +57,7 @@ async def test_ensure_admin_when_the_address_was_registered_then_takes_the_accou
 ) -> None:
     await auth.register(EMAIL, "a password of another person")
     taken = (await auth.login(EMAIL, "a password of another person")).json()
-    await ensure_admin(sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
     assert (await auth.login(EMAIL, "a password of another person")).status_code == 400
     assert (await auth.refresh(taken["refresh_token"])).status_code == 400
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
@@ -79,18 +79,18 @@ async def test_ensure_admin_when_the_address_was_registered_then_forgets_what_wa
     await send_due()
     assert mail_server.mails[-1].recipients == [thief]
     await auth.http.post("/auth/me/delete", json={"password": password}, headers=headers)
-    await ensure_admin(sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
     for path, mail in (("verify", mail_server.mails[-1]), ("undo", undo)):
         answer = await auth.http.post(f"/auth/email/{path}", json={"token": token_in(mail)})
         assert (path, answer.status_code) == (path, 400)
-    async with sessions() as session:
+    async with db_sessions() as session:
         account = (await session.scalars(select(Account).where(Account.email == EMAIL))).one()
     assert (account.role, account.delete_at) == ("admin", None)
 
 
 async def test_ensure_admin_when_not_configured_then_creates_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
     unconfigured = settings.model_copy(update={"auth_admin_email": None, "auth_admin_password": None})
-    assert await ensure_admin(sessions, hasher, unconfigured, ACTOR) is False
+    assert await ensure_admin(db_sessions, hasher, unconfigured, ACTOR) is False
 
 
 async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
@@ -99,7 +99,7 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionRefusedError(111, "refused")
 
-    bootstrap = AdminBootstrap(sessions, hasher, settings, retry_seconds=0.01)
+    bootstrap = AdminBootstrap(db_sessions, hasher, settings, retry_seconds=0.01)
     monkeypatch.setattr(engine.sync_engine.pool, "connect", refuse)
     async with bootstrap.running():
         assert await bootstrap.check() is not None
@@ -113,12 +113,12 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
 async def test_administrators_when_the_environment_names_another_then_readiness_and_log_warn_until_one_is_confirmed(
     auth: AuthClient, hasher: PasswordHasher, email: str
 ) -> None:
-    await ensure_admin(sessions, hasher, settings, ACTOR)
+    await ensure_admin(db_sessions, hasher, settings, ACTOR)
     changed = settings.model_copy(update={"auth_admin_email": "new@example.com"})
-    bootstrap = AdminBootstrap(sessions, hasher, settings)
+    bootstrap = AdminBootstrap(db_sessions, hasher, settings)
     async with bootstrap.running():
         assert await bootstrap.check_formerly_configured() is None
-    bootstrap = AdminBootstrap(sessions, hasher, changed)
+    bootstrap = AdminBootstrap(db_sessions, hasher, changed)
     with structlog.testing.capture_logs() as logs:
         async with bootstrap.running():
             assert await bootstrap.check() is None, "auth is ready"
@@ -128,17 +128,17 @@ async def test_administrators_when_the_environment_names_another_then_readiness_
         "administrators are not named by AUTH_ADMIN_EMAIL any more",
         1,
     )
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await roles.grant(session, ACTOR, EMAIL, "admin") is False
     assert await bootstrap.check_formerly_configured() is None
     await mark_verified(email)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await roles.grant(session, ACTOR, email, "admin")
     assert await bootstrap.check_formerly_configured() is None, "granted by a command"
 
 
 async def test_readiness_of_auth_shows_administrators_that_the_environment_no_longer_names(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         session.add(Account(email="old@example.com", password_hash="-", role="admin", role_from_environment=True))
     async with asyncio.timeout(10):
         while "warnings" not in (ready := await auth.http.get("/readyz")).json():  # noqa: ASYNC110 -- results are kept for a second

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 from services.auth.accounts import deletion_requests
 from services.auth.accounts.mail_requests import answer_requests, request_mail
 from services.auth.accounts.models import MailRequest, OneTimeToken, RequestKind
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account, Base, OutboxRow
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import PASSWORD, AuthClient
@@ -26,7 +26,7 @@ async def ask(auth: AuthClient, password: str | None = PASSWORD) -> httpx.Respon
 
 
 async def let_grace_pass() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(delete_at=Account.delete_at - deletion_requests.GRACE))
 
 
@@ -43,14 +43,14 @@ async def test_delete_when_asked_ends_all_sessions_and_erases_the_account_after_
     await send_due()
     assert mail_server.mails[-1].subject == "Kwik Mart: your account will be deleted"
     assert answer.json()["delete_at"][:10] in mail_server.mails[-1].text
-    assert await deletion_requests.delete_due(sessions, 10) == 0
+    assert await deletion_requests.delete_due(db_sessions, 10) == 0
     assert (await auth.login(EMAIL)).status_code == 200, "not yet"
     await let_grace_pass()
     await auth.http.post("/auth/password/forgot", json={"email": EMAIL})
     await auth.http.post("/auth/email/code", json={"email": EMAIL})
-    assert await deletion_requests.delete_due(sessions, 10) == 1
+    assert await deletion_requests.delete_due(db_sessions, 10) == 1
     assert (await auth.login(EMAIL)).status_code == 400
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert "account.deleted" in (await session.scalars(select(OutboxRow.type))).all()
         for table in Base.metadata.sorted_tables:
             rows = (await session.execute(text(f"SELECT t::text FROM {table.name} t"))).scalars().all()
@@ -68,7 +68,7 @@ async def test_delete_when_the_owner_restores_the_account_does_not_happen(auth: 
     assert (await auth.http.post("/auth/me/restore", headers=headers)).status_code == 204
     assert (await auth.http.get("/auth/me", headers=headers)).json()["delete_at"] is None
     await let_grace_pass()
-    assert await deletion_requests.delete_due(sessions, 10) == 0
+    assert await deletion_requests.delete_due(db_sessions, 10) == 0
 
 
 @pytest.mark.parametrize("password", [None, "another password"])
@@ -81,7 +81,7 @@ async def test_delete_when_the_password_is_missing_or_wrong_is_refused(auth: Aut
 
 async def test_delete_when_the_account_has_a_role_is_refused(auth: AuthClient) -> None:
     await auth.register(EMAIL)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support"))
     answer = await ask(auth)
     assert (answer.status_code, answer.json()["code"]) == (409, "account_has_role")
@@ -89,18 +89,18 @@ async def test_delete_when_the_account_has_a_role_is_refused(auth: AuthClient) -
 
 async def test_delete_due_leaves_accounts_that_have_got_a_role(auth: AuthClient) -> None:
     await auth.register(EMAIL)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support", delete_at=func.now() - timedelta(seconds=1)))
-    assert await deletion_requests.delete_due(sessions, 2) == 0
+    assert await deletion_requests.delete_due(db_sessions, 2) == 0
 
 
 async def test_delete_due_when_two_workers_run_deletes_each_account_once(auth: AuthClient) -> None:
     for _ in range(4):
         await auth.register()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(delete_at=func.now() - timedelta(seconds=1)))
-    assert sum(await asyncio.gather(*(deletion_requests.delete_due(sessions, 3) for _ in range(2)))) == 4
-    async with sessions() as session:
+    assert sum(await asyncio.gather(*(deletion_requests.delete_due(db_sessions, 3) for _ in range(2)))) == 4
+    async with db_sessions() as session:
         assert (await session.scalars(select(OutboxRow.type))).all() == ["account.deleted"] * 4
 
 
@@ -110,19 +110,19 @@ async def test_delete_due_when_the_worker_answers_a_request_for_the_account_then
 ) -> None:
     """The worker locks the request, and then the account for the token. A deletion that locks the account first must let it do that."""
     await auth.register(EMAIL)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(delete_at=func.now() - timedelta(seconds=1)))
         account = (await session.scalars(select(Account))).one()
         of_account = account.id if kind is RequestKind.CHANGE_EMAIL else None
         email = "ada.obi@example.com" if of_account else EMAIL
         await request_mail(session, kind, email, of_account)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(select(MailRequest).with_for_update())
-        deleting = asyncio.create_task(deletion_requests.delete_due(sessions, 10))
-        await until_waiting(sessions)
+        deleting = asyncio.create_task(deletion_requests.delete_due(db_sessions, 10))
+        await until_waiting(db_sessions)
         assert await answer_requests(session) == 1
     assert await deleting == 1
-    async with sessions() as session:
+    async with db_sessions() as session:
         for table in (Account, MailRequest, OneTimeToken):
             assert (await session.scalars(select(table))).all() == []
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import OutboxRow
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import PASSWORD, AuthClient
@@ -51,7 +51,7 @@ async def test_change_when_confirmed_moves_the_account_and_tells_both_addresses(
     me = (await auth.http.get("/auth/me", headers=headers)).json()
     assert (me["id"], me["email"], me["email_verified"]) == (account_id, NEW, True)
     assert await sent_to(mail_server, NEW) == "Kwik Mart: your new e-mail address"
-    async with sessions() as session:
+    async with db_sessions() as session:
         (event,) = (await session.scalars(select(OutboxRow))).all()
     assert (event.type, NEW in str(event.body)) == ("account.changed", True)
 
@@ -105,7 +105,7 @@ async def test_old_address_while_the_change_can_be_undone_cannot_be_taken(
     await auth.register("eve@example.com")
     assert (await ask(auth, OLD, await auth.logged_in("eve@example.com"))).status_code == 202
     assert await sent_to(mail_server, OLD) == "Kwik Mart: you have an account already"
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         undo = (await session.scalars(select(OneTimeToken).where(OneTimeToken.email == OLD))).one()
         assert undo.purpose is TokenPurpose.UNDO_EMAIL_CHANGE
         assert undo.expires_at - undo.created_at == timedelta(days=7)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.auth.accounts.models import OneTimeToken
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail import waiting
 from services.auth.models import Account
 from services.auth.settings import settings
@@ -42,7 +42,7 @@ async def test_token_is_stored_as_a_digest(auth: AuthClient) -> None:
     await auth.register("ada@example.com")
     (mail,) = await stored_mails()
     assert mail.secrets is not None
-    async with sessions() as session:
+    async with db_sessions() as session:
         token = (await session.scalars(select(OneTimeToken))).one()
     assert mail.secrets["token"].encode() not in token.digest
     assert len(token.digest) == 32
@@ -55,16 +55,16 @@ async def test_verify_when_the_token_is_unknown_expired_or_of_another_address_is
     await send_due()
     token = token_in(mail_server.mails[0])
     refused = [await auth.http.post(VERIFY, json={"token": "x" * 43})]
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(email="eve@example.com"))
     refused.append(await auth.http.post(VERIFY, json={"token": token}))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(email="ada@example.com"))
         await session.execute(update(OneTimeToken).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     refused.append(await auth.http.post(VERIFY, json={"token": token}))
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(400, "token_not_valid")] * 3
     assert not await verified(auth, "ada@example.com")
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await prune(session)
         assert (await session.scalars(select(OneTimeToken))).first() is None
 

@@ -11,7 +11,7 @@ from contracts.events import EVENT_ADAPTER
 from services.auth.accounts import events
 from services.auth.accounts.deletion import delete_account
 from services.auth.accounts.models import EndedAccount
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account, OutboxRow
 from services.auth.republish import republish
 from tests.fixtures.auth import AuthClient
@@ -19,7 +19,7 @@ from tests.fixtures.auth import AuthClient
 
 async def outbox() -> list[Any]:
     """Return the events of the outbox."""
-    async with sessions() as session:
+    async with db_sessions() as session:
         bodies = await session.scalars(select(OutboxRow.body).order_by(OutboxRow.id))
         return [EVENT_ADAPTER.validate_json(body) for body in bodies]
 
@@ -30,7 +30,7 @@ async def account_id(auth: AuthClient) -> UUID:
 
 
 async def test_change_when_published_has_the_current_name_and_address(account_id: UUID) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(name="Ada Obi"))
         await events.publish_change(session, account_id)
     (event,) = await outbox()
@@ -39,7 +39,7 @@ async def test_change_when_published_has_the_current_name_and_address(account_id
 
 
 async def test_change_when_its_transaction_is_rolled_back_is_not_published(account_id: UUID) -> None:
-    async with sessions() as session:
+    async with db_sessions() as session:
         await events.publish_change(session, account_id)
         await session.rollback()
     assert await outbox() == []
@@ -49,7 +49,7 @@ async def test_account_when_deleted_has_no_rows_and_its_address_can_be_registere
     auth: AuthClient, account_id: UUID
 ) -> None:
     tokens = (await auth.login("ada@example.com")).json()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await delete_account(session, account_id)
         assert not await delete_account(session, account_id)
     (event,) = await outbox()
@@ -62,7 +62,7 @@ async def test_account_when_deleted_has_no_rows_and_its_address_can_be_registere
 
 
 async def test_republish_writes_the_same_events_again(account_id: UUID) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await events.publish_change(session, account_id)
         await events.end(session, uuid4(), merged_into=account_id)
         await events.end(session, uuid4(), merged_into=None)
@@ -70,7 +70,7 @@ async def test_republish_writes_the_same_events_again(account_id: UUID) -> None:
     now = datetime.now(UTC)
     hour = timedelta(hours=1)
     assert [count async for count in republish(now - hour, now + hour)] == [0, 0], "they are still in the outbox"
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(delete(OutboxRow))
     assert [count async for count in republish(now - hour, now + hour)] == [1, 2]
     again = await outbox()
@@ -80,9 +80,9 @@ async def test_republish_writes_the_same_events_again(account_id: UUID) -> None:
 
 
 async def test_ended_account_when_its_event_is_too_old_to_be_republished_is_pruned() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await events.end(session, uuid4(), merged_into=None)
         assert await events.prune(session, 10) == 0
         await session.execute(update(EndedAccount).values(ended_at=func.now() - events.RETENTION))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await events.prune(session, 10) == 1

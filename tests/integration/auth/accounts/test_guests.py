@@ -14,7 +14,7 @@ from contracts.events import EVENT_ADAPTER
 from contracts.tokens import CUSTOMER_SCOPES
 from services.auth.accounts import guests
 from services.auth.clients import records as client_records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account, OutboxRow
 from services.auth.sessions.models import LoginSession
 from services.auth.throttling.address_buckets import GUESTS
@@ -52,7 +52,7 @@ async def merge(auth: AuthClient, account: Tokens, guest: Tokens) -> Any:
 
 
 async def outbox() -> list[Any]:
-    async with sessions() as session:
+    async with db_sessions() as session:
         bodies = await session.scalars(select(OutboxRow.body).order_by(OutboxRow.id))
         return [EVENT_ADAPTER.validate_json(body) for body in bodies]
 
@@ -69,12 +69,12 @@ async def test_guest_when_created_has_tokens_with_customer_scopes_and_no_address
     assert (me["id"], me["email"], me["name"], me["email_verified"]) == (claims["sub"], None, None, False)
     refreshed = (await auth.refresh(tokens["refresh_token"])).json()
     assert (claims_of(refreshed)["sub"], claims_of(refreshed)["sid"]) == (claims["sub"], claims["sid"])
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(LoginSession.expires_at - LoginSession.last_used_at)) == timedelta(days=1)
 
 
 async def test_guest_when_the_client_is_named_has_at_most_its_scopes(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await client_records.create(session, "kiosk", {"orders:write"}, public=True)
     assert (await begin(auth, client_id="kiosk"))["scope"] == "orders:write"
     refused = await auth.http.post("/auth/guests", data={"client_id": "unknown"})
@@ -88,7 +88,7 @@ async def test_guest_when_one_address_creates_too_many_then_429(
     answers = [await auth.http.post("/auth/guests") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Account)) == 2
 
 
@@ -102,7 +102,7 @@ async def test_guest_when_registered_becomes_an_account_with_the_same_id_and_ses
     assert claims_of((await auth.login("ada@example.com")).json())["sub"] == account["id"]
     refreshed = (await auth.refresh(tokens["refresh_token"])).json()
     assert (claims_of(refreshed)["email"], claims_of(refreshed)["name"]) == ("ada@example.com", "Ada")
-    async with sessions() as session:
+    async with db_sessions() as session:
         month = LoginSession.expires_at > LoginSession.last_used_at + timedelta(days=29)
         assert set(await session.scalars(select(month))) == {True}
 
@@ -119,7 +119,7 @@ async def test_guest_when_registered_twice_at_once_becomes_one_account(auth: Aut
     tokens = await begin(auth)
     answers = await asyncio.gather(*(register(auth, tokens, f"ada{number}@example.com") for number in range(2)))
     assert sorted(answer.status_code for answer in answers) == [201, 401]
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Account)) == 1
 
 
@@ -187,7 +187,7 @@ async def test_merge_when_twice_at_once_merges_once(auth: AuthClient, email: str
 
 
 async def _age_accounts() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(created_at=func.now() - text("interval '25 hours'")))
 
 
@@ -196,12 +196,12 @@ async def test_prune_deletes_guests_that_were_not_used_for_24_hours(auth: AuthCl
     await _age_accounts()
     recent = await begin(auth)
     await auth.revoke(logged_out["refresh_token"])
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         ended = update(LoginSession).where(LoginSession.sid == claims_of(unused)["sid"])
         await session.execute(ended.values(expires_at=func.now()))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await prune(session)
-    async with sessions() as session:
+    async with db_sessions() as session:
         kept = set(await session.scalars(select(Account.id).where(Account.email.is_(None))))
         assert kept == {UUID(claims_of(one)["sub"]) for one in (used, recent)}
         assert await session.scalar(select(Account.id).where(Account.email == email)) is not None
@@ -212,9 +212,9 @@ async def test_prune_when_a_batch_is_full_leaves_the_rest_for_the_next(auth: Aut
     for _ in range(3):
         await auth.revoke((await begin(auth))["refresh_token"])
     await _age_accounts()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await guests.prune(session, 2) == 2
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await guests.prune(session, 2) == 1
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from services.auth.accounts.hash_queue import MAX_WAITING_PER_REQUESTER
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.throttling.models import FailedLogin
 from tests.fixtures.apps import RunningApp, listening
 from tests.fixtures.auth import AuthClient
@@ -90,7 +90,7 @@ async def test_login_when_seventy_clients_go_away_then_their_passwords_are_not_h
         sum(b" 503 " in answer for answer in answers if isinstance(answer, bytes))
         == ABANDONED - MAX_WAITING_PER_REQUESTER
     )
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(FailedLogin)) == 0, "each guess would leave a row"
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, event, func, select, update
 from services.auth.accounts.mail_codes import LIFETIME, MAX_ATTEMPTS
 from services.auth.accounts.mail_limits import REFILL, WRONG_CODE_REFILL, WRONG_CODES
 from services.auth.accounts.models import MailBucket, MailCode
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.mail import waiting
 from services.auth.models import Account
 from services.auth.settings import settings
@@ -78,12 +78,12 @@ async def test_code_when_there_were_too_many_wrong_ones_for_the_address_is_refus
         challenge, code = await request_code(auth, mail_server)
         for _ in range(MAX_ATTEMPTS):
             await log_in(auth, challenge, other(code))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(delete(MailBucket).where(MailBucket.full_at < func.now() + WRONG_CODES * REFILL))
     challenge, code = await request_code(auth, mail_server)
     assert (await log_in(auth, challenge, code)).json()["error"] == "invalid_grant"
     assert (await auth.login(EMAIL)).status_code == 200
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(MailBucket).values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
     assert (await log_in(auth, challenge, code)).status_code == 200
     challenge, code = await request_code(auth, mail_server)
@@ -95,7 +95,7 @@ async def test_code_when_the_account_has_a_role_is_neither_sent_nor_valid(
 ) -> None:
     await auth.register(EMAIL)
     challenge, code = await request_code(auth, mail_server)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support"))
     assert (await log_in(auth, challenge, code)).json()["error"] == "invalid_grant"
     sent = len(mail_server.mails)
@@ -112,12 +112,12 @@ async def test_code_when_used_with_another_challenge_or_too_late_is_refused(
     other_device, _ = await request_code(auth, mail_server)
     assert (await log_in(auth, other_device, code)).status_code == 400
     assert (await log_in(auth, "x" * 43, code)).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         row = (await session.scalars(select(MailCode).limit(1))).one()
         assert row.expires_at - row.created_at == LIFETIME
         await session.execute(update(MailCode).values(expires_at=datetime.now(UTC)))
     assert (await log_in(auth, challenge, code)).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await prune(session)
         assert (await session.scalars(select(MailCode))).first() is None
 
@@ -148,7 +148,7 @@ async def test_request_when_the_address_is_unknown_gets_an_answer_of_the_same_fo
         event.remove(engine.sync_engine, "before_cursor_execute", record)
     assert found[0] == found[1]
     assert len(mail_server.mails) == 2
-    async with sessions() as session:
+    async with db_sessions() as session:
         rows = (await session.scalars(select(MailCode).order_by(MailCode.created_at))).all()
     assert [(row.code, row.account_id is None) for row in rows] == [(None, False), (None, True)]
 
@@ -158,7 +158,7 @@ async def test_code_is_stored_in_no_readable_form_after_the_mail_was_sent(
 ) -> None:
     await auth.register(EMAIL)
     challenge, code = await request_code(auth, mail_server)
-    async with sessions() as session:
+    async with db_sessions() as session:
         row = (await session.scalars(select(MailCode))).one()
     for stored in (row.code_digest, row.challenge_digest):
         assert challenge.encode() not in stored

@@ -5,7 +5,7 @@ from sqlalchemy import event, func, select, update
 
 from services.auth.accounts.mail_limits import CAPACITY, CHANGE_REFILL, REFILL
 from services.auth.accounts.models import MailBucket, MailRequest
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.models import Account
 from services.auth.worker import prune
 from tests.fakes.mail_server import MailServer
@@ -41,7 +41,7 @@ async def test_request_when_the_address_is_unknown_gets_the_same_answer_after_th
     assert known[0] == 202
     await send_due()
     assert [mail.recipients for mail in mail_server.mails] == [["ada@example.com"]] * 2
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(MailRequest)) == 0
 
 
@@ -70,10 +70,10 @@ async def test_requests_when_too_many_for_one_address_are_refused_until_one_come
     assert answers[-1].json()["code"] == "too_many_mails"
     assert 0 < int(answers[-1].headers["retry-after"]) <= REFILL.total_seconds()
     assert (await auth.http.post(PATHS[0], json={"email": "other@example.com"})).status_code == 202
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(MailBucket).values(full_at=MailBucket.full_at - REFILL))
     assert [(await auth.http.post(PATHS[0], json={"email": email})).status_code for _ in range(2)] == [202, 429]
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(MailBucket).values(full_at=func.now() - REFILL))
         assert await prune(session) == 2
     assert (await auth.http.post(PATHS[0], json={"email": email})).status_code == 202
@@ -102,7 +102,7 @@ async def test_notices_to_an_unverified_address_are_limited(auth: AuthClient, ma
     assert {await change_password() for _ in range(CAPACITY + 2)} == {204}
     await send_due()
     assert len(mail_server.mails) == 1 + CAPACITY, "the mail of the registration and the notices"
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(email_verified_at=func.now()))
     assert await change_password() == 204
     await send_due()

@@ -2,7 +2,7 @@ import pytest
 from passlib.context import CryptContext
 from sqlalchemy import select
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account
 from tests.fixtures.auth import AuthClient
 
@@ -45,7 +45,7 @@ async def test_login_when_the_keyboard_composes_letters_differently_then_granted
 
 async def test_login_when_the_hash_is_of_a_decomposed_password_then_upgraded(auth: AuthClient) -> None:
     old = CryptContext(schemes=["bcrypt_sha256"], bcrypt_sha256__rounds=10).hash(DECOMPOSED)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         session.add(Account(email="ada@example.com", password_hash=old))
     assert (await auth.login("ada@example.com", COMPOSED)).status_code == 400
     assert (await auth.login("ada@example.com", DECOMPOSED)).status_code == 200
@@ -54,14 +54,14 @@ async def test_login_when_the_hash_is_of_a_decomposed_password_then_upgraded(aut
 
 
 async def _stored_hash() -> str | None:
-    async with sessions() as session:
+    async with db_sessions() as session:
         return (await session.execute(select(Account.password_hash))).scalar_one()
 
 
 @pytest.mark.parametrize(("scheme", "rounds"), [("bcrypt", 4), ("argon2", 1), ("bcrypt_sha256", 4)])
 async def test_login_when_the_hash_is_outdated_then_upgraded(auth: AuthClient, scheme: str, rounds: int) -> None:
     old = CryptContext(schemes=[scheme], **{f"{scheme}__rounds": rounds}).hash("a gate of nine hinges")
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         session.add(Account(email="ada@example.com", password_hash=old))
     assert (await auth.login("ada@example.com", "wrong password")).status_code == 400
     assert await _stored_hash() == old
@@ -75,6 +75,6 @@ async def test_login_when_the_hash_is_outdated_then_upgraded(auth: AuthClient, s
 
 @pytest.mark.parametrize("stored", ["", "!", "nonsense", "$2b$99$broken", "$argon2id$v=19$m=9999999999$x"])
 async def test_login_when_the_stored_hash_is_invalid_then_refused(auth: AuthClient, stored: str) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         session.add(Account(email="ada@example.com", password_hash=stored))
     assert (await auth.login("ada@example.com")).status_code == 400

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.auth.accounts.models import OneTimeToken
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail import waiting
 from services.auth.models import Account
 from services.auth.settings import settings
@@ -60,7 +60,7 @@ async def test_change_password_forgets_all_devices_but_the_one_of_the_caller(
     else:
         body["device_token"] = own["device_token"]
     assert (await auth.http.post(CHANGE, json=body, headers=headers)).status_code == 204
-    async with sessions() as session:
+    async with db_sessions() as session:
         known = [await devices.find(session, tokens["device_token"], email) is not None for tokens in (other, own)]
     assert known == [False, True]
 
@@ -84,7 +84,7 @@ async def test_new_password_when_easy_is_refused_and_the_token_stays_valid(
 
     monkeypatch.setattr(passwords, "settings", settings.model_copy(update={"auth_shop_name": "Kwik Mart"}))
     token = await reset_token(auth, mail_server)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(name="Ada Lovelace"))
     change = {"current_password": PASSWORD, "new_password": password}
     answers = [
@@ -118,11 +118,11 @@ async def test_reset_when_the_token_is_expired_unknown_or_of_another_purpose_is_
 ) -> None:
     token = await reset_token(auth, mail_server)
     verification = token_in(mail_server.mails[0])
-    async with sessions() as session:
+    async with db_sessions() as session:
         tokens = (await session.scalars(select(OneTimeToken).order_by(OneTimeToken.created_at))).all()
     assert tokens[-1].expires_at - tokens[-1].created_at == timedelta(minutes=15)
     assert (await auth.http.post("/auth/email/verify", json={"token": token})).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         of_reset = update(OneTimeToken).where(OneTimeToken.digest == tokens[-1].digest)
         await session.execute(of_reset.values(expires_at=datetime.now(UTC)))
     for refused in (token, verification, "x" * 43):

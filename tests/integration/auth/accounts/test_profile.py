@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 from sqlalchemy import func, select, update
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account, OutboxRow
 from tests.fixtures.auth import AuthClient
 
@@ -22,10 +22,10 @@ async def test_name_when_changed_is_in_the_account_and_in_later_tokens(auth: Aut
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     changed = await auth.http.patch("/auth/me", json={"name": " Ada Obi "}, headers=headers)
     assert (changed.status_code, changed.json()["name"]) == (200, "Ada Obi")
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert [row.type for row in await session.scalars(select(OutboxRow))] == ["account.changed"]
     assert (await auth.http.patch("/auth/me", json={}, headers=headers)).json()["name"] == "Ada Obi"
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(email_verified_at=func.now()))
     tokens = (await auth.refresh(tokens["refresh_token"])).json()
     assert (claims(tokens)["name"], claims(tokens)["email_verified"]) == ("Ada Obi", True)

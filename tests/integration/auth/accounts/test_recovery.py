@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from kit.audit.actor import Actor
 from services.auth.accounts import deletion_requests, email_routes, records, roles
 from services.auth.accounts.models import MailCode, MailRequest, OneTimeToken
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import Account
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.accounts import mark_verified
@@ -64,7 +64,7 @@ async def ask_change(auth: AuthClient, headers: Headers, email: str) -> httpx.Re
 
 
 async def delete_at(email: str) -> object:
-    async with sessions() as session:
+    async with db_sessions() as session:
         return (await session.execute(select(Account.delete_at).where(Account.email == email))).scalar_one()
 
 
@@ -88,7 +88,7 @@ async def test_requests_that_the_worker_has_not_answered_are_forgotten_by_a_new_
     await ask_change(auth, await auth.logged_in(OWNER), THIEF)
     await post(auth, "/email/code", email=OWNER)
     assert (await post(auth, "/password/reset", token=token, password=NEW)).status_code == 204
-    async with sessions() as session:
+    async with db_sessions() as session:
         for table in (MailRequest, MailCode, OneTimeToken):
             assert await session.scalar(select(func.count()).select_from(table)) == 0
 
@@ -126,7 +126,7 @@ async def test_request_whose_password_was_verified_before_a_reset_is_refused_aft
         answer = await request
     assert answer.status_code == 401
     assert await delete_at(OWNER) is None
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert (await session.scalars(select(MailRequest))).all() == []
 
 
@@ -159,7 +159,7 @@ async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient,
     await ask_change(auth, headers, THIEF)
     token = await token_to(mail_server, THIEF)
     await post(auth, "/me/delete", headers, password=PASSWORD)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await roles.grant(session, Actor(id="operator:ada", address="desk"), OWNER, "support")
     assert (await post(auth, "/email/verify", token=token)).status_code == 400
     assert await delete_at(OWNER) is None
@@ -187,7 +187,7 @@ async def test_mail_code_when_the_account_is_locked_is_not_locked_before_it(
     await send_due()
     code = re.findall(r"\b\d{6}\b", mail_server.mails[-1].text)[0]
     waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, sessions.begin() as session:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, db_sessions.begin() as session:
         await records.lock(session, UUID(account_id))
         login = tasks.create_task(auth.token("urn:shop:grant-type:mail-code", challenge=challenge, code=code))
         while not await session.scalar(waiting):  # noqa: ASYNC110 -- Postgres has no event to wait for

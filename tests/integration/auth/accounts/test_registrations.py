@@ -12,7 +12,7 @@ from services.auth.accounts import routes
 from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.models import PendingRegistration
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.models import Account
 from services.auth.settings import AuthSettings, RegistrationMode, settings
 from services.auth.tokens import grants
@@ -97,12 +97,12 @@ async def test_registration_when_not_confirmed_within_a_day_is_deleted(
 ) -> None:
     await auth.register(EMAIL)
     await send_due()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         row = (await session.scalars(select(PendingRegistration))).one()
         assert (row.expires_at - row.created_at).total_seconds() == 24 * 3600
         await session.execute(update(PendingRegistration).values(expires_at=datetime.now(UTC)))
     assert (await verify(auth, token_in(mail_server.mails[0]))).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await prune(session)
         assert await session.scalar(select(func.count()).select_from(PendingRegistration)) == 0
 
@@ -113,7 +113,7 @@ async def test_log_in_when_the_address_is_not_verified_is_refused_after_the_righ
     await auth.register(EMAIL)
     await send_due()
     await verify(auth, token_in(mail_server.mails[0]))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(
             update(Account).values(email_verified_at=None)
         )  # registered before the setting was changed
@@ -133,7 +133,7 @@ async def test_administrator_of_the_environment_has_a_verified_address(
     assert settings.auth_admin_email is not None
     assert settings.auth_admin_password is not None
     password = settings.auth_admin_password.get_secret_value()
-    await ensure_admin(sessions, hasher, settings, Actor(id="operator:ada"))
+    await ensure_admin(db_sessions, hasher, settings, Actor(id="operator:ada"))
     assert (await auth.login(settings.auth_admin_email, password)).status_code == 200
 
 

@@ -4,14 +4,14 @@ import jwt
 import pytest
 
 from services.auth.clients import records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from tests.fixtures.auth import PASSWORD, AuthClient
 
 
 @pytest.fixture
 async def secret() -> str:
     """The secret of the client `reporter`, which can read orders and payments."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read", "payments:read"}, public=False)
     assert created is not None
     return created.secret
@@ -20,7 +20,7 @@ async def secret() -> str:
 @pytest.fixture
 async def kiosk() -> str:
     """A public client whose tokens can place orders only."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await records.create(session, "kiosk", {"orders:write"}, public=True)
     return "kiosk"
 
@@ -96,13 +96,13 @@ async def test_client_credentials_when_header_and_form_name_clients_then_they_mu
 async def test_client_credentials_when_the_client_has_two_secrets_then_both_work_until_one_is_removed(
     auth: AuthClient, secret: str
 ) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         new = await records.add_secret(session, "reporter")
         ((_, (first, second)),) = [found for found in await records.list_all(session) if found[0].id == "reporter"]
         assert (first.last_used_at, second.id) == (None, new.id)
     for sent in (secret, new.secret):
         assert (await auth.token("client_credentials", client_id="reporter", client_secret=sent)).status_code == 200
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         ((_, used),) = [found for found in await records.list_all(session) if found[0].id == "reporter"]
         assert all(each.last_used_at is not None for each in used)
         await records.remove_secret(session, "reporter", first.id)
@@ -113,7 +113,7 @@ async def test_client_credentials_when_the_client_has_two_secrets_then_both_work
 async def test_client_credentials_when_the_scopes_were_changed_then_new_tokens_have_the_new_ones(
     auth: AuthClient, secret: str
 ) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await records.set_scopes(session, "reporter", {"audit:read"}) == (
             "orders:read payments:read",
             "audit:read",
@@ -195,10 +195,10 @@ async def test_login_of_a_public_client_returns_tokens_with_its_id_and_at_most_i
 async def test_refresh_when_the_scopes_of_the_public_client_were_reduced_then_new_tokens_have_fewer(
     auth: AuthClient, email: str
 ) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await records.create(session, "kiosk", {"orders:write", "payments:write"}, public=True)
     token = (await auth.login(email, client_id="kiosk")).json()["refresh_token"]
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await records.set_scopes(session, "kiosk", {"payments:write"})
     assert (await auth.refresh(token)).json()["scope"] == "payments:write"
 
@@ -216,7 +216,7 @@ async def test_refresh_when_another_client_sends_the_token_then_refused_and_the_
 
 async def test_remove_when_a_client_has_sessions_then_they_end(auth: AuthClient, kiosk: str, email: str) -> None:
     tokens = (await auth.login(email, client_id=kiosk)).json()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await records.remove(session, kiosk)
     assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
     assert (await auth.me(tokens["access_token"])).status_code == 401

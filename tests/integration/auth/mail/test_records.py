@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 
 from services.auth.accounts.models import MailRequest
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail import records
 from services.auth.mail.models import Mail, MailStatus
 from services.auth.models import AuditLogEntry
@@ -35,20 +35,20 @@ async def run(*arguments: str) -> tuple[int, str]:
 
 async def test_mails_when_late_or_dead_are_a_warning(auth: AuthClient, mail_server: MailServer) -> None:
     await auth.register("ada@example.com")
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await records.measure(session) is None
     mail_server.replies = {"RCPT": "451 try later"}
     await send_due()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Mail).values(created_at=datetime.now(UTC) - timedelta(minutes=10)))
-    async with sessions() as session:
+    async with db_sessions() as session:
         warning = await records.measure(session)
     assert warning is not None
     assert warning.startswith("1 mails wait, the oldest for 6")
     assert warning.endswith(": 451 try later")
     await make_due(created_at=datetime.now(UTC) - timedelta(days=2))
     await send_due()
-    async with sessions() as session:
+    async with db_sessions() as session:
         warning = await records.measure(session)
     assert warning == "1 mails could not be sent within a day: see `mail list --status failed`"
 
@@ -75,7 +75,7 @@ async def test_mail_resend_when_it_waits_makes_it_due_and_is_recorded(
     assert (await run("resend", str(mail.id)))[0] == 0
     await send_due()
     assert [mail.recipients for mail in mail_server.mails] == [["ada@example.com"]]
-    async with sessions() as session:
+    async with db_sessions() as session:
         entry = await session.get(AuditLogEntry, (await session.scalars(AuditLogEntry.__table__.select())).first())
     assert entry is not None
     assert (entry.act, entry.subject) == ("mail.resent", account_id)
@@ -98,7 +98,7 @@ async def test_prune_ends_mails_and_requests_that_wait_while_mail_is_not_configu
     await auth.register("ada@example.com")
     await auth.http.post("/auth/password/forgot", json={"email": "ada@example.com"})
     for hours, status, requests in ((23, MailStatus.WAITING, 1), (27, MailStatus.FAILED, 0)):
-        async with sessions.begin() as session:
+        async with db_sessions.begin() as session:
             for table in (Mail, MailRequest):
                 await session.execute(update(table).values(created_at=datetime.now(UTC) - timedelta(hours=hours)))
             await prune(session)
@@ -118,12 +118,12 @@ async def test_prune_deletes_sent_mails_after_a_week_and_others_after_a_month(au
         for age in days:
             await auth.register()
             newest = (await stored_mails())[-1]
-            async with sessions.begin() as session:
+            async with db_sessions.begin() as session:
                 values = {"status": status, "created_at": datetime.now(UTC) - timedelta(days=age)}
                 if status is not MailStatus.WAITING:
                     values |= {"next_attempt_at": None, "secrets": None}
                 await session.execute(update(Mail).where(Mail.id == newest.id).values(values))
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await prune(session) == 3
     left = [mail.status for mail in await stored_mails()]
     assert sorted(left) == sorted([*ages, MailStatus.WAITING])

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from kit.audit.actor import Actor
 from services.auth.accounts import roles
 from services.auth.accounts.records import find_by_email
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.errors import AccountBanned
 from services.auth.mail import waiting
 from services.auth.sessions import refresh_tokens
@@ -48,12 +48,12 @@ async def test_ban_ends_sessions_and_logins_until_the_account_is_unbanned(
 async def test_login_when_the_account_is_banned_meanwhile_then_no_session_begins(
     auth: AuthClient, administrator: Headers, email: str
 ) -> None:
-    async with sessions() as session:
+    async with db_sessions() as session:
         account = await find_by_email(session, email)
     assert account is not None
     assert (await ban(auth, administrator, str(account.id))).status_code == 200
     with pytest.raises(AccountBanned):
-        async with sessions.begin() as session:
+        async with db_sessions.begin() as session:
             await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())
 
 
@@ -132,7 +132,7 @@ async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_ref
     account_id, administrator_id = await register(auth, "ada@example.com"), await register(auth, "root@example.com")
     for address in ("ada@example.com", "root@example.com"):
         await mark_verified(address)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await roles.grant(session, _ACTOR, "root@example.com", "admin")
     assert (await change(auth, program, account_id, role="support")).status_code == 200
     users = f"/auth/users/{administrator_id}"
@@ -153,7 +153,7 @@ async def test_administrators_when_it_is_their_account_or_that_of_the_configurat
     await register(auth, "root@example.com")
     for address in ("ada@example.com", "root@example.com"):
         await mark_verified(address)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await roles.grant(session, _ACTOR, "root@example.com", "admin")
     other = await auth.logged_in("root@example.com")
     configured, own = await account_id_of(auth, administrator), await account_id_of(auth, other)

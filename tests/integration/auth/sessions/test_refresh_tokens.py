@@ -4,7 +4,7 @@ import jwt
 from sqlalchemy import func, select, text, update
 
 from services.auth.clients.models import Client
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.models import ADMIN, CUSTOMER, Account
 from services.auth.sessions.models import LoginSession
 from tests.fixtures.auth import AuthClient
@@ -25,7 +25,7 @@ async def test_refresh_returns_the_next_token(auth: AuthClient, email: str) -> N
         assert (await auth.me(response.json()["access_token"])).json()["email"] == email
         tokens.append(response.json()["refresh_token"])
     assert len(set(tokens)) == 6
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(LoginSession)) == 1, "rotations add no rows"
 
 
@@ -38,7 +38,7 @@ async def test_refresh_when_the_token_was_not_used_then_needs_no_transaction(aut
 
 
 async def _let_retry_period_pass() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
 
 
@@ -83,7 +83,7 @@ async def test_refresh_when_the_database_has_ended_the_connections_then_the_sess
 ) -> None:
     token = await _login(auth, email)
     for _ in range(3):
-        async with sessions() as session:
+        async with db_sessions() as session:
             own_connections = "application_name = 'auth' AND pid <> pg_backend_pid()"
             await session.execute(
                 text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own_connections}")
@@ -102,10 +102,10 @@ async def test_refresh_when_a_public_client_is_named_then_only_its_own_tokens_ar
     for wrong in ({"client_secret": "x"}, {"client_id": "shop\x00"}, {"client_id": "unknown"}):
         refused = await auth.refresh(named.json()["refresh_token"], **{"client_id": "shop", **wrong})
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client"), wrong
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Client).where(Client.id == "shop").values(public=False))
     refused = await auth.refresh(named.json()["refresh_token"], client_id="shop")
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Client).where(Client.id == "shop").values(public=True))
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
@@ -113,14 +113,14 @@ async def test_refresh_when_a_public_client_is_named_then_only_its_own_tokens_ar
 async def test_refresh_when_expired_then_the_parent_is_refused_too(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
     await auth.refresh(token)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(LoginSession).values(expires_at=func.now()))
     assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
 
 
 async def test_refresh_when_expired_then_refused(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(LoginSession).values(expires_at=func.now()))
     assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
 
@@ -128,11 +128,11 @@ async def test_refresh_when_expired_then_refused(auth: AuthClient, email: str) -
 async def test_refresh_extends_the_lifetime_up_to_the_absolute_limit(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
     days = func.date_part("day", LoginSession.expires_at - LoginSession.created_at)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await session.scalar(select(days)) == 30
         await session.execute(update(LoginSession).values(absolute_expires_at=func.now() + text("interval '3 days'")))
     assert (await auth.refresh(token)).status_code == 200
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(LoginSession.expires_at == LoginSession.absolute_expires_at))
 
 
@@ -146,10 +146,10 @@ async def test_refresh_when_a_larger_scope_is_requested_then_refused_and_the_tok
 
 
 async def test_refresh_when_the_account_is_no_longer_admin_then_customer_scopes(auth: AuthClient, email: str) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role=ADMIN))
     token = await _login(auth, email)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role=CUSTOMER))
     assert (await auth.refresh(token)).json()["scope"] == "orders:write payments:write"
 
@@ -165,7 +165,7 @@ async def test_revoke_when_a_token_is_sent_then_only_its_session_ends(auth: Auth
 
 async def test_refresh_when_the_stored_digest_is_sent_then_refused(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
-    async with sessions() as session:
+    async with db_sessions() as session:
         row = (await session.execute(select(LoginSession.token_prefix, LoginSession.secret_digest))).one()
     assert token.partition(".")[2].encode() not in row.secret_digest
     assert (await auth.refresh(f"{row.token_prefix}.{row.secret_digest.hex()[:43]}")).status_code == 400

@@ -17,7 +17,7 @@ from services.auth.accounts import records, roles
 from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients import records as client_records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.errors import InvalidGrant
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens, revocations
@@ -72,7 +72,7 @@ async def reuse_refresh_token(auth: AuthClient, tokens: Tokens) -> None:
 
 
 async def end_all(_: AuthClient, tokens: Tokens) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert await revocations.revoke_sessions(session, UUID(claims_of(tokens).sub)) == 1
 
 
@@ -91,7 +91,7 @@ async def delete_account(auth: AuthClient, tokens: Tokens) -> None:
 async def demote(_: AuthClient, tokens: Tokens) -> None:
     actor, address = Actor(id="operator:ada", address="desk"), claims_of(tokens).email or ""
     await mark_verified(address)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await roles.grant(session, actor, address, "support")
         await roles.revoke(session, actor, address, None)
 
@@ -130,7 +130,7 @@ async def test_session_when_the_account_becomes_the_administrators_is_in_the_lis
     assert settings.auth_admin_email is not None
     await auth.register(settings.auth_admin_email)
     tokens = (await auth.login(settings.auth_admin_email)).json()
-    await ensure_admin(sessions, hasher, settings, Actor(id="operator:ada", address="desk"))
+    await ensure_admin(db_sessions, hasher, settings, Actor(id="operator:ada", address="desk"))
     assert await is_revoked(auth, tokens)
 
 
@@ -145,7 +145,7 @@ async def test_auth_itself_when_a_session_has_ended_refuses_the_access_token(aut
 
 
 async def test_access_token_of_a_client_when_revoked_is_refused_and_the_next_one_is_not(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await client_records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
     program = {"client_id": "reporter", "client_secret": created.secret}
@@ -153,10 +153,10 @@ async def test_access_token_of_a_client_when_revoked_is_refused_and_the_next_one
     assert (await auth.revoke(first["access_token"])).status_code == 200
     assert await is_revoked(auth, first)
     assert not await is_revoked(auth, second)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await revocations.revoke_subject(session, "reporter")
     assert await is_revoked(auth, second)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Revocation).values(revoked_at=func.now() - text("interval '2 seconds'")))
     assert not await is_revoked(auth, second), "it was issued after the tokens of the client were revoked"
 
@@ -181,7 +181,7 @@ async def test_list_when_the_last_access_token_of_a_session_has_expired_does_not
     auth: AuthClient, email: str
 ) -> None:
     old, recent = (await auth.login(email)).json(), (await auth.login(email)).json()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         expired = datetime.now(UTC) - revocations.MARGIN - timedelta(seconds=1)
         await session.execute(
             update(LoginSession).where(LoginSession.sid == claims_of(old).sid).values(access_expires_at=expired)
@@ -189,21 +189,21 @@ async def test_list_when_the_last_access_token_of_a_session_has_expired_does_not
     for tokens in (old, recent):
         await auth.revoke(tokens["refresh_token"])
     assert (await auth.http.get("/auth/revocations")).json()["sessions"] == [claims_of(recent).sid]
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         left = await session.scalar(select(Revocation.expires_at - func.now()))
         await session.execute(update(Revocation).values(expires_at=func.now() - text("interval '1 second'")))
     assert left is not None
     assert left > timedelta(seconds=settings.auth_access_token_seconds)
     assert (await auth.http.get("/auth/revocations")).json()["sessions"] == []
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await prune(session)  # also deletes rows of other kinds
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Revocation)) == 0
 
 
 async def test_list_when_there_are_more_entries_than_its_limit_refuses_the_tokens_of_the_others_by_time() -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         rows = [
             {
                 "kind": RevocationKind.SESSION,
@@ -222,12 +222,12 @@ async def test_list_when_there_are_more_entries_than_its_limit_refuses_the_token
 
 @pytest.mark.parametrize("change", [{"password_hash": "other"}, {"role": "support"}])
 async def test_login_when_the_account_changes_meanwhile_fails(email: str, change: dict[str, str]) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         account = await records.find_by_email(session, email)
     assert account is not None
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(**change))
         assert await revocations.revoke_sessions(session, account.id) == 0
     with pytest.raises(InvalidGrant):
-        async with sessions.begin() as session:
+        async with db_sessions.begin() as session:
             await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())

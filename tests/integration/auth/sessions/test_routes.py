@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from services.auth.clients import records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from tests.fixtures.auth import AuthClient
 
 
@@ -82,7 +82,7 @@ async def test_end_session_when_the_session_of_the_token_has_just_ended_is_refus
 async def test_sessions_when_the_token_belongs_to_a_client_are_refused(
     auth: AuthClient, method: str, path: str
 ) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
     tokens = (await auth.token("client_credentials", client_id="reporter", client_secret=created.secret)).json()

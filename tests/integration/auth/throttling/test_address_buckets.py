@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.throttling import address_buckets
 from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS, Bucket
 from services.auth.throttling.models import AddressBucket
@@ -13,18 +13,18 @@ ADDRESS = "192.0.2.1"
 
 
 async def _take(bucket: Bucket, address: str = ADDRESS) -> bool:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         return await address_buckets.take(session, bucket, address)
 
 
 async def _wait(bucket: Bucket, address: str = ADDRESS) -> float:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         return await address_buckets.seconds_to_wait(session, bucket, address)
 
 
 async def _shift(seconds: float) -> None:
     """Change the buckets as if so many seconds had passed."""
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(AddressBucket).values(full_at=AddressBucket.full_at - timedelta(seconds=seconds)))
 
 
@@ -67,7 +67,7 @@ async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_s
     assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
     assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
     assert await _take(small, "2001:db8:1::/64"), "another client network"
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await address_buckets.give_back(session, small, networks[0])
     assert await _take(small, networks[39])
     assert not await _take(small, networks[1])
@@ -76,6 +76,6 @@ async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_s
 async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:
     slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), limit="test")
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await address_buckets.give_back(session, slow, ADDRESS)
     assert [await _take(slow) for _ in range(2)] == [True, False]

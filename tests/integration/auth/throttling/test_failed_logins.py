@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.throttling import failed_logins
 from services.auth.throttling.failed_logins import ATTEMPTS_PER_MINUTE, FREE_ATTEMPTS
 from services.auth.throttling.models import FailedLogin
@@ -31,18 +31,18 @@ async def test_login_when_many_guesses_at_once_then_most_are_refused(
 
 
 async def _end_pause() -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(FailedLogin).values(next_attempt_at=datetime.now(UTC) - timedelta(seconds=1)))
 
 
 async def _start() -> datetime | None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         return await failed_logins.start_attempt(session, KEY)
 
 
 async def _fail() -> None:
     assert await _start() is not None
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await failed_logins.record_failure(session, KEY)
     await _end_pause()
 
@@ -84,7 +84,7 @@ async def test_start_attempt_when_ten_have_failed_within_a_minute_then_refused_u
     for _ in range(ATTEMPTS_PER_MINUTE):
         await _fail()
     assert await _start() is None
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         assert 0 < await failed_logins.seconds_to_wait(session, KEY) <= 60
         (times,) = (await session.scalars(select(FailedLogin.attempt_times))).all()
         older = [times[0] - timedelta(minutes=1), *times[1:]]
@@ -99,12 +99,12 @@ async def test_start_attempt_when_the_owner_logs_in_between_then_still_ten_failu
             await _fail()
         started_at = await _start()
         if started_at is not None:
-            async with sessions.begin() as session:
+            async with db_sessions.begin() as session:
                 await failed_logins.record_success(session, KEY, started_at)
     assert await _start() is None
 
 
 async def test_record_success_when_it_was_the_only_attempt_then_no_row_is_left(auth: AuthClient, email: str) -> None:
     assert (await auth.login(email)).status_code == 200
-    async with sessions() as session:
+    async with db_sessions() as session:
         assert (await session.scalars(select(FailedLogin))).all() == []

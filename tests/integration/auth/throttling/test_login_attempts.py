@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from kit.http.client_address import TrustedProxies
-from services.auth.db import engine, sessions
+from services.auth.db import db_sessions, engine
 from services.auth.errors import TooManyFailedLogins
 from services.auth.throttling import address_buckets
 from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
@@ -28,7 +28,7 @@ async def _fill(used: timedelta) -> datetime:
 
     Each token that is taken moves the end, whatever time passes meanwhile.
     """
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, OURS)
         ours = update(AddressBucket).where(
             AddressBucket.kind == FAILED_LOGINS_AND_MAIL_REQUESTS.kind, AddressBucket.address == OURS
@@ -44,7 +44,7 @@ async def _use_up() -> None:
 
 async def _full_at() -> dict[str, datetime]:
     """Return when each bucket of failed logins is full again, by address."""
-    async with sessions() as session:
+    async with db_sessions() as session:
         buckets = select(AddressBucket).where(AddressBucket.kind == FAILED_LOGINS_AND_MAIL_REQUESTS.kind)
         return {bucket.address: bucket.full_at for bucket in await session.scalars(buckets)}
 
@@ -52,7 +52,7 @@ async def _full_at() -> dict[str, datetime]:
 async def _pause_name(auth: AuthClient, email: str) -> None:
     for _ in range(FREE_ATTEMPTS):
         assert (await auth.login(email, "guessing")).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(FailedLogin).values(next_attempt_at=func.now() + timedelta(minutes=10)))
 
 
@@ -143,12 +143,12 @@ async def test_login_when_it_was_refused_before_then_refused_again_without_the_d
 async def test_record_success_when_a_concurrent_attempt_was_refused_then_that_is_forgotten() -> None:
     refusals = RememberedRefusals()
     attempt = LoginAttempt(refusals, "ada@example.com", OURS, None)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         started_at = await attempt.start(session)
     refusals.add(FAILED_LOGINS_AND_MAIL_REQUESTS.key(OURS), 3600)
     with pytest.raises(TooManyFailedLogins):
         attempt.check()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await attempt.record_success(session, started_at)
     attempt.check()
 
@@ -190,7 +190,7 @@ async def test_login_when_a_known_device_fails_then_it_has_its_own_limit(auth: A
     full_at = await _fill(timedelta(seconds=40))
     for _ in range(FREE_ATTEMPTS):
         assert (await auth.login(email, "guessing", device_token=device_token)).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(FailedLogin).values(next_attempt_at=func.now() + timedelta(minutes=10)))
     assert (await auth.login(email, device_token=device_token)).status_code == 429
     assert await _full_at() == {OURS: full_at}, "it does not use the tokens of its address"
@@ -203,7 +203,7 @@ async def _other_account(auth: AuthClient, device_token: str) -> str:
 
 
 async def _expired(_: AuthClient, device_token: str) -> str:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Device).values(expires_at=func.now() - timedelta(seconds=1)))
     return device_token
 

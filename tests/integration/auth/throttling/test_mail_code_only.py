@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.mail import waiting
 from services.auth.models import Account
 from services.auth.settings import settings
@@ -28,21 +28,21 @@ async def fail(auth: AuthClient, name: str, failures: int, device_token: str = "
     """Let the last of `failures` failed logins in a row happen now, without the pauses between them."""
     device = {"device_token": device_token} if device_token else {}
     assert (await auth.login(name, "guessing", **device)).status_code == 400
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         past = {"failures": failures - 1, "next_attempt_at": func.now() - timedelta(minutes=1)}
         await session.execute(update(FailedLogin).where(FailedLogin.failures == 1).values(**past))
     assert (await auth.login(name, "guessing", **device)).status_code == 400
 
 
 async def end_pauses(refusals: RememberedRefusals) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(FailedLogin).values(next_attempt_at=func.now() - timedelta(minutes=1)))
     refusals.clear()
 
 
 async def attempts() -> list[int]:
     """Return how many attempts of the last minute each row counts. Each of them is a hash."""
-    async with sessions() as session:
+    async with db_sessions() as session:
         return [len(times) for times in await session.scalars(select(FailedLogin.attempt_times))]
 
 
@@ -120,7 +120,7 @@ async def test_reset_when_the_account_has_a_role_then_its_device_is_known_and_gu
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(EMAIL)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support"))
     await fail(auth, EMAIL, MAX_FAILURES)
     cookie = (await reset(auth, mail_server)).headers["set-cookie"].split(";")[0]
@@ -156,7 +156,7 @@ async def test_login_when_the_shop_sends_no_mail_then_there_are_only_pauses(
 
 async def test_a_hundred_failures_are_remembered_for_ninety_days(auth: AuthClient) -> None:
     await fail(auth, EMAIL, MAX_FAILURES)
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(FailedLogin).values(forget_at=FailedLogin.forget_at - timedelta(days=89)))
         await prune(session)
         row = (await session.scalars(select(FailedLogin))).one()

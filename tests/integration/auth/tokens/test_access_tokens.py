@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.tokens import TOKEN_TYPE
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.keys.key_ring import KeyRing
 from services.auth.keys.signing_keys import SigningKey
 from services.auth.models import Account
@@ -32,7 +32,7 @@ async def key(key_ring: KeyRing) -> SigningKey:
 
 @pytest.fixture
 async def sub(auth: AuthClient) -> str:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         account = Account(email="ada@example.com", password_hash="-")
         session.add(account)
     return str(account.id)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from services.auth.clients import records
-from services.auth.db import engine, reading_engine, sessions
+from services.auth.db import db_sessions, engine, reading_engine
 from tests.fixtures.auth import AuthClient
 
 
@@ -49,7 +49,7 @@ async def test_check_when_the_token_belongs_to_an_account_names_it_without_a_que
 
 
 async def test_check_when_the_token_belongs_to_a_program_has_no_session(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
     tokens = (await auth.token("client_credentials", client_id="reporter", client_secret=created.secret)).json()

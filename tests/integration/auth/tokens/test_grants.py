@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, AccessClaims
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.models import ADMIN, Account
 from services.auth.settings import settings
 from tests.fixtures.auth import AuthClient
@@ -67,7 +67,7 @@ async def test_login_when_the_user_is_unknown_then_takes_as_long_as_wrong_passwo
 
 async def test_tokens_when_the_account_is_deleted_then_refused(auth: AuthClient, email: str) -> None:
     tokens = (await auth.login(email)).json()
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         account = await session.get_one(Account, (await auth.me(tokens["access_token"])).json()["id"])
         await session.delete(account)
     assert (await auth.me(tokens["access_token"])).status_code == 401
@@ -75,6 +75,6 @@ async def test_tokens_when_the_account_is_deleted_then_refused(auth: AuthClient,
 
 
 async def test_login_when_the_account_is_an_admin_then_admin_scopes(auth: AuthClient, email: str) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role=ADMIN))
     assert set((await auth.login(email)).json()["scope"].split()) == ADMIN_SCOPES

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from sqlalchemy import func, text, update
 
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from services.auth.sessions.models import LoginSession
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.metrics import metric
@@ -61,7 +61,7 @@ async def test_refresh_token_when_reused_is_logged_with_address_and_hashed_name_
     with structlog.testing.capture_logs() as logs:
         tokens = (await auth.login(email)).json()
         await auth.refresh(tokens["refresh_token"])
-        async with sessions.begin() as session:
+        async with db_sessions.begin() as session:
             await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
         await auth.refresh(tokens["refresh_token"])
     login, reused = about_logins(logs)

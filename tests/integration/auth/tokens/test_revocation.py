@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from services.auth.clients import records
-from services.auth.db import sessions
+from services.auth.db import db_sessions
 from tests.fixtures.auth import AuthClient
 
 
@@ -42,7 +42,7 @@ async def test_revoke_when_the_access_token_is_forged_then_200_without_effect(au
 async def test_revoke_when_the_access_token_belongs_to_another_client_then_refused(
     auth: AuthClient, email: str
 ) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         await records.create(session, "kiosk", {"orders:write"}, public=True)
     token = (await auth.login(email)).json()["access_token"]
     refused = await auth.http.post("/auth/revoke", data={"token": token, "client_id": "kiosk"})
@@ -51,7 +51,7 @@ async def test_revoke_when_the_access_token_belongs_to_another_client_then_refus
 
 
 async def test_revoke_when_the_token_is_of_a_program_then_only_this_token_is_revoked(auth: AuthClient) -> None:
-    async with sessions.begin() as session:
+    async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
     program = {"client_id": "reporter", "client_secret": created.secret}
