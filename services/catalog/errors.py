@@ -32,7 +32,7 @@ class ProductNotFound(Problem):
 
 
 class SlugTaken(Problem):
-    """This slug is already used. Choose another one, or leave it out: then it is made from the name."""
+    """This slug is already used. Choose another one. A new product or category without a slug gets one that is made from its name."""
 
     status = 409
 

@@ -13,7 +13,7 @@ class PaymentNotFound(Problem):
 
 
 class OrderNotFound(Problem):
-    """You have no order with this id: list your orders with GET /catalog/orders."""
+    """There is no order with this id, or it is not yours: list your orders with GET /catalog/orders."""
 
     status = 404
 
@@ -148,7 +148,7 @@ class DisputeNotAwaitingResponse(Problem):
 
 
 class DisputeRefused(Problem):
-    """Paystack refused the response to the dispute; correct what its message names, and send another response."""
+    """Paystack refused this request about the dispute; correct what its message names, and send another request."""
 
     status = 422
 

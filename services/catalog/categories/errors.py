@@ -10,7 +10,7 @@ class CategoryNotFound(Problem):
 
 
 class CategoryTreeInvalid(Problem):
-    """The category cannot be moved there: a category cannot be inside itself, and the tree has at most eight levels."""
+    """The category cannot have this parent: a category cannot be inside itself, and the tree has at most eight levels."""
 
     status = 409
 

@@ -9,12 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.locks import for_no_key_update
-from services.catalog.errors import ProductNotFound
 from services.catalog.models import AuditLogEntry, Variant
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.statuses import OrderStatus, StockMovementKind, StockState
 from services.catalog.stock import levels
-from services.catalog.stock.errors import StockChanged, StockTooLow
+from services.catalog.stock.errors import StockChanged, StockNotFound, StockTooLow
 from services.catalog.stock.models import StockLevel, StockMovement
 from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView, UpdateStock
 
@@ -32,11 +31,11 @@ FOR NO KEY UPDATE OF orders SKIP LOCKED
 
 
 async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
-    """Return the product of a variant: the audit log records changes of the stock under the product. Raises ProductNotFound."""
+    """Return the product of a variant: the audit log records changes of the stock under the product. Raises StockNotFound."""
     query = select(Variant.product_id).where(Variant.id == variant_id)
     product_id = (await session.execute(query)).scalar_one_or_none()
     if product_id is None:
-        raise ProductNotFound
+        raise StockNotFound("No variant and no product without options has this id.")
     return product_id
 
 
@@ -58,7 +57,7 @@ async def move_stock(
 ) -> StockLevelView:
     """Change the stock of a variant. The first units of an unlimited variant make it limited.
 
-    Raises ProductNotFound, StockChanged (a count with another `expected`), StockTooLow (more is written off than is there).
+    Raises StockNotFound, StockChanged (a count with another `expected`), StockTooLow (more is written off than is there).
     """
     product_id = await find_product(session, variant_id)
     waiting = await session.execute(WAITING_ORDERS, {"variant_id": variant_id, "limit": MAX_WAITING})
@@ -93,7 +92,7 @@ async def move_stock(
 async def set_backorder_limit(
     session: AsyncSession, variant_id: UUID, request: UpdateStock, actor: Actor
 ) -> StockLevelView:
-    """Set how many units can be ordered that are not there. Raises ProductNotFound, also for a variant with unlimited stock."""
+    """Set how many units can be ordered that are not there. Raises StockNotFound, also for a variant with unlimited stock."""
     level = select(StockLevel.backorder_limit).where(StockLevel.variant_id == variant_id)
     before = (await session.execute(for_no_key_update(level))).scalar_one_or_none()
     if before is not None:
@@ -113,7 +112,7 @@ async def set_backorder_limit(
 
 
 async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
-    """Return the stock of a variant. Raises ProductNotFound if there is no such variant, or if it is unlimited."""
+    """Return the stock of a variant. Raises StockNotFound if there is no such variant, or if it is unlimited."""
     columns = (
         StockLevel.on_hand,
         StockLevel.reserved,
@@ -122,7 +121,7 @@ async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
     )
     row = (await session.execute(select(*columns).where(StockLevel.variant_id == variant_id))).one_or_none()
     if row is None:
-        raise ProductNotFound("There is no product with this id, or its stock is unlimited.")
+        raise StockNotFound
     level = StockLevelView.model_validate(row)
     if row.on_hand - row.reserved + row.backorder_limit < 0:
         unpaid = (

@@ -5,6 +5,12 @@ from typing import ClassVar
 from kit.errors import MemberTypes, Problem
 
 
+class StockNotFound(Problem):
+    """No variant and no product without options has this id, or its stock is unlimited. Check the id, or record received units first."""
+
+    status = 404
+
+
 class StockChanged(Problem):
     """The number of units on hand is not `expected`. Count again, and send `on_hand` of this response as `expected`."""
 

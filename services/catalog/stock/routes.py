@@ -15,10 +15,9 @@ from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, enc
 from kit.problem_responses import problem_responses
 from services.catalog.auth import StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.stock import edit, unlimited
-from services.catalog.stock.errors import StockChanged, StockTooLow
+from services.catalog.stock.errors import StockChanged, StockNotFound, StockTooLow
 from services.catalog.stock.models import StockMovement
 from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView, UpdateStock
 
@@ -34,7 +33,7 @@ ProductId = Annotated[UUID, Path(description="Id of the product")]
     "/stock-movements",
     status_code=201,
     summary="Change the stock of a product",
-    responses=problem_responses(ProductNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
+    responses=problem_responses(StockNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def move_stock(
     product_id: ProductId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
@@ -60,14 +59,14 @@ async def move_stock_once(
     )
 
 
-@router.get("/stock", summary="Get the stock of a product", responses=problem_responses(ProductNotFound))
+@router.get("/stock", summary="Get the stock of a product", responses=problem_responses(StockNotFound))
 async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> StockLevelView:
     """Return the stock of a product. Requires the scope `stock:write`."""
     return await edit.get_level(session, product_id)
 
 
 @router.patch(
-    "/stock", summary="Set the backorder limit of a product's stock", responses=problem_responses(ProductNotFound)
+    "/stock", summary="Set the backorder limit of a product's stock", responses=problem_responses(StockNotFound)
 )
 async def update_stock(
     product_id: ProductId, request: UpdateStock, actor: StockActor, session: Transaction
@@ -83,7 +82,7 @@ async def update_stock(
     "/stock",
     status_code=204,
     summary="Make the stock of a product unlimited",
-    responses=problem_responses(ProductNotFound),
+    responses=problem_responses(StockNotFound),
 )
 async def delete_stock(product_id: ProductId, actor: StockActor, session: Transaction) -> None:
     """Stop counting the stock of a product: it can be ordered without a limit from now on, and all reservations of it end.

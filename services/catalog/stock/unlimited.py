@@ -10,10 +10,10 @@ from sqlalchemy.types import Uuid
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.errors import Unavailable
-from services.catalog.errors import ProductNotFound
 from services.catalog.models import AuditLogEntry
 from services.catalog.statuses import StockMovementKind
 from services.catalog.stock.edit import audit_values, find_product
+from services.catalog.stock.errors import StockNotFound
 from services.catalog.stock.models import StockLevel, StockMovement
 
 REASON = "stock is unlimited"
@@ -40,13 +40,13 @@ SELECT coalesce(sum(quantity), 0) FROM released
 async def make_unlimited(session: AsyncSession, variant_id: UUID, actor: Actor) -> None:
     """Delete the level of a variant. The movements then add up to 0, and the next received units start from there.
 
-    Raises ProductNotFound if the variant does not exist or is unlimited, and Unavailable if an order reserves units at the same moment.
+    Raises StockNotFound if the variant does not exist or is unlimited, and Unavailable if an order reserves units at the same moment.
     """
     orders = list((await session.execute(LOCK_ORDERS, {"variant_id": variant_id})).scalars())
     query = select(StockLevel.on_hand, StockLevel.reserved).where(StockLevel.variant_id == variant_id)
     level = (await session.execute(query.with_for_update())).one_or_none()
     if level is None:
-        raise ProductNotFound("There is no product with this id, or its stock is unlimited.")
+        raise StockNotFound
     parameters = {"variant_id": variant_id, "orders": orders, "actor": actor.id, "reason": REASON}
     released = (await session.execute(RELEASE, parameters)).scalar_one()
     if released != level.reserved:  # an order that was placed after our first statement is not locked

@@ -22,7 +22,7 @@ from services.catalog.errors import PreconditionFailed, PriceNotWhole, ProductNo
 from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import VariantIfMatch
 from services.catalog.stock.edit import get_level, set_backorder_limit
-from services.catalog.stock.errors import StockChanged, StockTooLow
+from services.catalog.stock.errors import StockChanged, StockNotFound, StockTooLow
 from services.catalog.stock.routes import list_movements, move_stock_once
 from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, UpdateStock
 from services.catalog.stock.unlimited import make_unlimited
@@ -118,7 +118,7 @@ async def delete_variant(
     "/variants/{variant_id}/stock-movements",
     status_code=201,
     summary="Change the stock of a variant",
-    responses=problem_responses(ProductNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
+    responses=problem_responses(StockNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def move_variant_stock(
     variant_id: VariantId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
@@ -128,7 +128,7 @@ async def move_variant_stock(
 
 
 @router.get(
-    "/variants/{variant_id}/stock", summary="Get the stock of a variant", responses=problem_responses(ProductNotFound)
+    "/variants/{variant_id}/stock", summary="Get the stock of a variant", responses=problem_responses(StockNotFound)
 )
 async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Reading) -> StockLevelView:
     """Return the stock of a variant. Requires the scope `stock:write`."""
@@ -138,7 +138,7 @@ async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Read
 @router.patch(
     "/variants/{variant_id}/stock",
     summary="Set the backorder limit of a variant's stock",
-    responses=problem_responses(ProductNotFound),
+    responses=problem_responses(StockNotFound),
 )
 async def update_variant_stock(
     variant_id: VariantId, request: UpdateStock, actor: StockActor, session: Transaction
@@ -151,7 +151,7 @@ async def update_variant_stock(
     "/variants/{variant_id}/stock",
     status_code=204,
     summary="Make the stock of a variant unlimited",
-    responses=problem_responses(ProductNotFound),
+    responses=problem_responses(StockNotFound),
 )
 async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: Transaction) -> None:
     """Stop counting the stock of a variant: it can be ordered without a limit from now on. Requires the scope `stock:write`."""

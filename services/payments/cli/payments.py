@@ -28,7 +28,7 @@ def list_payments(
         UUID | None, typer.Option("--order-id", parser=parse_id, metavar="ID", help="Only payments for this order.")
     ] = None,
     customer: Annotated[
-        str | None, typer.Option("--customer", metavar="ID", help="Only payments of the account with this id.")
+        str | None, typer.Option("--customer", metavar="ID", help="Only payments that this account or program started.")
     ] = None,
     since: Since = None,
     until: Until = None,

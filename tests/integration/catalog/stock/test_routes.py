@@ -182,7 +182,7 @@ async def test_move_when_the_caller_has_no_scope_or_the_product_is_unknown_then_
     for url in (f"/catalog/products/{cup}/stock", f"/catalog/products/{cup}/stock-movements"):
         assert (await client.get(url, headers=customer)).status_code == 403
     unknown = await move(client, editor, uuid4(), "received", 1)
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "product_not_found")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "stock_not_found")
 
 
 async def test_stock_movements_when_changed_or_deleted_then_the_database_refuses() -> None:

@@ -127,6 +127,15 @@ async def test_order_when_the_variant_is_missing_or_belongs_to_another_product_t
     assert same.json()["items"][0]["variant_id"] == str(cup)
 
 
+async def test_stock_when_the_product_has_options_or_the_variant_is_unknown_then_it_is_not_found(
+    client: httpx.AsyncClient, editor: Headers
+) -> None:
+    shirt = await post_shirt(client, editor)
+    for path in (f"products/{shirt['id']}", f"variants/{uuid4()}"):
+        missing = await client.get(f"/catalog/{path}/stock", headers=editor)
+        assert (missing.status_code, missing.json()["code"]) == (404, "stock_not_found")
+
+
 async def test_create_variant_when_it_does_not_fit_then_the_code_says_why(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
