@@ -172,6 +172,18 @@ class ChargePending(Problem):
     members: ClassVar[MemberTypes] = {"reference": str}
 
 
+class RejectedTransferNotFound(Problem):
+    """There is no rejected transfer with this id: list them with GET /payments/rejected-transfers."""
+
+    status = 404
+
+
+class RejectedTransferMatched(Problem):
+    """The payment of this rejected transfer is known, so there is nothing to look up: list it with GET /payments/rejected-transfers."""
+
+    status = 409
+
+
 class WebhookEventNotFailed(Problem):
     """Only a webhook event with the status failed can be closed: check the status of this webhook event."""
 

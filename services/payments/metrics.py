@@ -11,9 +11,11 @@ from kit.worker.shutdown import Shutdown
 from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment
 from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import NEEDS_OPERATOR, REFUSED
+from services.payments.rejected_transfers.models import RejectedTransfer
 from services.payments.statuses import PaymentStatus
 from services.payments.webhooks.models import WebhookEvent
 
+FAILED_TRANSFERS = select(RejectedTransfer.id).where(RejectedTransfer.failed_at.is_not(None))
 INTERVAL_SECONDS = 5
 OVERDUE_SECONDS = 60
 
@@ -27,6 +29,10 @@ refunds_needing_attention = MeasuredGauge(
 )
 refunds_refused = MeasuredGauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
 payments_held = MeasuredGauge("payments_held", "Payments that wait for manual review")
+rejected_transfers_failed = MeasuredGauge(
+    "rejected_transfers_failed",
+    "Bank transfers that Paystack rejected and whose payment it did not name after many attempts: they need an operator",
+)
 disputes_open = MeasuredGauge("disputes_open", "Disputes that are not resolved")
 dispute_due_seconds = MeasuredGauge(
     "dispute_due_seconds", "Seconds until the first dispute that waits for our response is accepted automatically"
@@ -76,6 +82,7 @@ class Metrics:
             payments_held.set(
                 await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
             )
+            rejected_transfers_failed.set(await count_up_to(session, FAILED_TRANSFERS))
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
             seconds = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if seconds is None else seconds)

@@ -108,7 +108,7 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
         "reference": payment["reference"],
         "account_id": (await log_in(shop))["sub"],
         "program_id": "reporter",
-        **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id"), missing),
+        **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id", "transfer_id"), missing),
     }
 
 

@@ -3,7 +3,7 @@
 from contracts.topology import PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.dead_letters import dead_letters_cli
-from services.payments.cli import disputes, holds, jobs, payments, refunds, webhooks
+from services.payments.cli import disputes, holds, jobs, payments, refunds, rejected_transfers, webhooks
 
 PACKAGE = "services.payments"
 cli = service_cli(PACKAGE)
@@ -15,7 +15,7 @@ cli.add_typer(holds.cli, name="holds")
 cli.add_typer(disputes.cli, name="disputes")
 cli.add_typer(webhooks.cli, name="webhooks")
 cli.command(name="unrelated-charges")(payments.unrelated_charges)
-cli.command(name="rejected-transfers")(payments.rejected_transfers)
+cli.add_typer(rejected_transfers.cli, name="rejected-transfers")
 cli.command()(jobs.sweep)
 cli.command()(jobs.backfill)
 cli.command()(jobs.reconcile)

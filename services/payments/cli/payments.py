@@ -1,4 +1,4 @@
-"""The commands `payments list`, `payments show`, `unrelated-charges` and `rejected-transfers`."""
+"""The commands `payments list`, `payments show` and `unrelated-charges`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -62,19 +62,3 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
 def unrelated_charges(limit: Limit = 50, as_json: AsJson = False) -> None:
     """List charges whose references are certainly not ours, newest first: another application uses the same Paystack account."""
     call(f"{ACTIONS}.unrelated_charges:unrelated_charges", limit=limit, as_json=as_json)
-
-
-def rejected_transfers(
-    without_payment: Annotated[
-        bool, typer.Option("--without-payment", help="Only transfers whose payment is not known, or not known yet.")
-    ] = False,
-    limit: Limit = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List bank transfers that Paystack rejected and returns to their payers, newest first."""
-    call(
-        f"{ACTIONS}.rejected_transfers:rejected_transfers",
-        without_payment=without_payment,
-        limit=limit,
-        as_json=as_json,
-    )

@@ -3,13 +3,16 @@
 The webhook event has only Paystack's id of the transaction, and an unpaid payment does not know this id. So Paystack is asked for the
 transaction, whose reference is that of the payment. Nothing is guessed from the customer's e-mail address: a customer can have several
 unpaid payments.
+
+If Paystack refuses to answer, or its answer is not usable, it is asked again with growing pauses. After MAX_FAILURES the transfer needs an
+operator, who can have it tried again (retry.py). A rejected key and a used up rate limit say nothing about the transfer and do not count.
 """
 
 from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import Event
@@ -26,15 +29,17 @@ from services.payments.db import Topic
 from services.payments.events import transfer_rejected
 from services.payments.models import OutboxRow, Payment
 from services.payments.paystack.client import Paystack
-from services.payments.paystack.errors import PaystackError
+from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.rejected_transfers.models import RejectedTransfer
 
 POLL_SECONDS = 2.0
 BACKOFF = Backoff(first=60, longest=6 * 3600)
+MAX_FAILURES = 20
+"""Failures before a transfer needs an operator. With BACKOFF, the last one is about two and a half days after the first."""
 
 transfers_rejected_total = Counter(
     "transfers_rejected_total",
-    "Bank transfers that Paystack rejected, by result: matched with a payment, or unmatched",
+    "Bank transfers that Paystack rejected, by result: matched with a payment, unmatched, or failed: needs an operator",
     ["result"],
 )
 log = structlog.get_logger("transfers")
@@ -69,7 +74,7 @@ class TransferMatcher:
     async def match_next(self, shutdown: Shutdown) -> bool:
         """Match the next due transfer. Return False if none is due or the process is asked to stop.
 
-        Raises PaystackError; the transfer is then retried with exponential backoff.
+        Raises PaystackError if Paystack did not name the payment; the transfer is then retried with exponential backoff.
         """
         due = take_due(
             RejectedTransfer.id,
@@ -84,7 +89,14 @@ class TransferMatcher:
         if row is None or not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
         transfer = DueTransfer(*row)
-        charge = await self.paystack.transactions.fetch(transfer.transaction_id)
+        try:
+            charge = await self.paystack.transactions.fetch(transfer.transaction_id)
+        except (Refused, NoAnswer) as error:
+            async with self.sessions.begin() as session:
+                failed = await _record_failure(session, transfer, error)
+            if not failed:
+                raise
+            return True
         async with self.sessions.begin() as session:
             if charge is None:
                 await _give_up(session, transfer, "Paystack has no transaction with this id")
@@ -149,10 +161,31 @@ async def _last_of(session: AsyncSession, payment: Payment) -> dict[str, Any]:
 
 
 async def _give_up(session: AsyncSession, due: DueTransfer, error: str) -> None:
-    """Record why a transfer has no payment. It is looked up again only if its webhook event is reprocessed."""
+    """Record why a transfer has no payment. It is looked up again if an operator wants it, or if its webhook event is reprocessed."""
     unmatched = update(RejectedTransfer).where(RejectedTransfer.id == due.id, RejectedTransfer.payment_id.is_(None))
     await session.execute(unmatched.values(next_attempt_at=None, error=error))
     after_commit(session, _log_and_count_unmatched, transaction=due.transaction_id, reason=error)
+
+
+async def _record_failure(session: AsyncSession, due: DueTransfer, error: PaystackError) -> bool:
+    """Record that Paystack did not name the payment of a transfer. Return True if that happened too often: it needs an operator now."""
+    failures = RejectedTransfer.failures + 1
+    too_many = failures >= MAX_FAILURES
+    recorded = (
+        update(RejectedTransfer)
+        .where(RejectedTransfer.id == due.id, RejectedTransfer.next_attempt_at.is_not(None))
+        .values(
+            failures=failures,
+            error=f"Paystack did not name the payment: {error}"[:500],
+            next_attempt_at=case((too_many, None), else_=RejectedTransfer.next_attempt_at),
+            failed_at=case((too_many, func.now()), else_=None),
+        )
+        .returning(RejectedTransfer.failed_at)
+    )
+    failed = (await session.execute(recorded)).scalar_one_or_none() is not None
+    if failed:
+        after_commit(session, _log_and_count_failed, transaction=due.transaction_id, error=str(error)[:200])
+    return failed
 
 
 def _log_and_count_match(**fields: str | None) -> None:
@@ -163,3 +196,8 @@ def _log_and_count_match(**fields: str | None) -> None:
 def _log_and_count_unmatched(**fields: object) -> None:
     transfers_rejected_total.labels("unmatched").inc()
     log.warning("rejected transfer has no payment", **fields)
+
+
+def _log_and_count_failed(**fields: object) -> None:
+    transfers_rejected_total.labels("failed").inc()
+    log.error("rejected transfer needs an operator: Paystack does not name its payment", **fields)

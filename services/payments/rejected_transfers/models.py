@@ -13,16 +13,19 @@ class RejectedTransfer(Base):
 
     `transaction_id`: Paystack's id of the transaction; the webhook event has no reference. `payment_id` is null until Paystack has answered
     with the reference, and stays null if no payment has this reference: then `error` says so. `next_attempt_at`: when Paystack is asked for
-    the reference; null if it is not asked any more.
+    the reference; null if it is not asked any more. `failures`: how often Paystack refused to answer, or its answer was not usable.
+    `failed_at`: when these were too many, so that an operator must have it tried again; null otherwise.
     """
 
     __tablename__ = "rejected_transfers"
     __table_args__ = (
         CheckConstraint("(payment_id IS NULL) = (matched_at IS NULL)", name="matched_with_payment"),
+        CheckConstraint("failed_at IS NULL OR (payment_id IS NULL AND next_attempt_at IS NULL)", name="failed"),
         Index(None, "payment_id", "id"),
         Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
         Index(None, "matched_at", postgresql_where=text("matched_at IS NOT NULL")),
         Index("ix_rejected_transfers_without_payment", "id", postgresql_where=text("payment_id IS NULL")),
+        Index("ix_rejected_transfers_failed", "id", postgresql_where=text("failed_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -39,3 +42,5 @@ class RejectedTransfer(Base):
     matched_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    failed_at: Mapped[datetime | None]

@@ -46,7 +46,7 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
     new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)])
     new_or_without_payment = new.on_conflict_do_update(
         index_elements=["identity"],
-        set_={"next_attempt_at": func.now(), "attempts": 0, "error": None},
+        set_={"next_attempt_at": func.now(), "attempts": 0, "failures": 0, "failed_at": None, "error": None},
         where=RejectedTransfer.payment_id.is_(None),
     )
     due = set((await session.execute(new_or_without_payment.returning(RejectedTransfer.identity))).scalars())
@@ -72,15 +72,18 @@ def transfers_with_payments() -> Select[RejectedTransfer, str | None, str | None
 
 
 async def list_transfers(
-    session: AsyncSession, limit: int, *, without_payment: bool = False, before: int | None = None
+    session: AsyncSession, limit: int, *, without_payment: bool = False, failed: bool = False, before: int | None = None
 ) -> Sequence[Row[RejectedTransfer, str | None, str | None]]:
     """Return up to `limit` rejected transfers, newest first, with the references and currencies of their payments.
 
-    `without_payment`: only those whose payment is not known (yet). With `before`, only those with a smaller id.
+    `without_payment`: only those whose payment is not known (yet). `failed`: only those that need an operator. With `before`, only those
+    with a smaller id.
     """
     query = transfers_with_payments().limit(limit)
     if without_payment:
         query = query.where(RejectedTransfer.payment_id.is_(None))
+    if failed:
+        query = query.where(RejectedTransfer.failed_at.is_not(None))
     if before is not None:
         query = query.where(RejectedTransfer.id < before)
     return (await session.execute(query)).all()

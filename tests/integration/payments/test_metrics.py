@@ -28,6 +28,7 @@ WORKER_METRICS = {
     "inbox_unprocessed_entries",
     "refunds_needing_attention",
     "refunds_refused",
+    "rejected_transfers_failed",
     "disputes_open",
     "dispute_due_seconds",
     "sweeper_due",

@@ -26,7 +26,12 @@ from services.payments.cli.actions.status_table import (
     table_rows,
 )
 from services.payments.db import sessions
-from services.payments.metrics import refunds_that_need_an_operator, refused_refunds, seconds_until_dispute_due
+from services.payments.metrics import (
+    FAILED_TRANSFERS,
+    refunds_that_need_an_operator,
+    refused_refunds,
+    seconds_until_dispute_due,
+)
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment
 from services.payments.paystack.errors import PaystackError
 from services.payments.refunds.models import Refund
@@ -75,6 +80,7 @@ async def _collect(context: Context) -> Status:
             "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
             "unrelated_charges": await count_up_to(session, select(UnrelatedCharge.id)),
             "transfers_without_payment": await count_up_to(session, TRANSFERS_WITHOUT_PAYMENT),
+            "failed_transfers": await count_up_to(session, FAILED_TRANSFERS),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),
             "inbox": await _entries(session, Inbox),

@@ -82,6 +82,7 @@ class Status(TypedDict):
     refunds_needing_attention: int
     unrelated_charges: int
     transfers_without_payment: int
+    failed_transfers: int
     disputes: DisputeCounts
     webhook_events: EntryCounts
     inbox: EntryCounts
@@ -101,7 +102,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("sweep", _sweep(status["sweep"])),
         ("refunds", _refunds(status)),
         ("unrelated charges", f"{status['unrelated_charges']} with references that are not ours"),
-        ("rejected transfers", f"{status['transfers_without_payment']} whose payment is not known, or not known yet"),
+        ("rejected transfers", _rejected_transfers(status)),
         ("disputes", _disputes(status["disputes"])),
         ("webhook events", _entries(status["webhook_events"])),
         ("inbox", _entries(status["inbox"])),
@@ -135,6 +136,11 @@ def _refunds(status: Status) -> str:
         f"; {status['refunds_refused']} refused by Paystack, sent again later" if status["refunds_refused"] else ""
     )
     return f"{_counts(status['refunds'])}{refused}; {_needing_operator(status['refunds_needing_attention'])}"
+
+
+def _rejected_transfers(status: Status) -> str:
+    known = f"{status['transfers_without_payment']} whose payment is not known, or not known yet"
+    return f"{known}; {_needing_operator(status['failed_transfers'])}"
 
 
 def _checkout(timeout: SessionTimeout) -> str:

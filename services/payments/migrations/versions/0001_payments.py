@@ -549,14 +549,27 @@ def upgrade() -> None:
         sa.Column("matched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "(payment_id IS NULL) = (matched_at IS NULL)", name=op.f("ck_rejected_transfers_matched_with_payment")
+        ),
+        sa.CheckConstraint(
+            "failed_at IS NULL OR (payment_id IS NULL AND next_attempt_at IS NULL)",
+            name=op.f("ck_rejected_transfers_failed"),
         ),
         sa.ForeignKeyConstraint(
             ["payment_id"], ["payments.id"], name=op.f("fk_rejected_transfers_payment_id_payments"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected_transfers")),
         sa.UniqueConstraint("identity", name=op.f("uq_rejected_transfers_identity")),
+    )
+    op.create_index(
+        "ix_rejected_transfers_failed",
+        "rejected_transfers",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("failed_at IS NOT NULL"),
     )
     op.create_index(
         op.f("ix_rejected_transfers_matched_at"),
@@ -615,6 +628,11 @@ def downgrade() -> None:
         op.f("ix_rejected_transfers_matched_at"),
         table_name="rejected_transfers",
         postgresql_where=sa.text("matched_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_rejected_transfers_failed",
+        table_name="rejected_transfers",
+        postgresql_where=sa.text("failed_at IS NOT NULL"),
     )
     op.drop_table("rejected_transfers")
     op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")

@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from services.payments.db import sessions
-from services.payments.paystack.errors import NoAnswer, PaystackError
+from services.payments.metrics import Metrics
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError
+from services.payments.rejected_transfers.matching import MAX_FAILURES
 from services.payments.rejected_transfers.models import RejectedTransfer
 from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack, charge, success, transfer_rejected
+from tests.fakes.paystack import FakePaystack, charge, refusal, success, transfer_rejected
 from tests.fixtures.metrics import metric
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import deliver
@@ -173,3 +175,94 @@ async def test_rejected_transfer_when_paystack_answers_with_another_transaction_
     with pytest.raises(NoAnswer):
         await jobs.match_transfers()
     assert (await find_payment(one.reference)).last_rejected_transfer is None
+
+
+async def match_until_it_fails(jobs: Jobs) -> int:
+    """Match the due transfers again and again, as if each pause had ended. Return how many attempts ended with an error."""
+    for attempt in range(100):
+        try:
+            await jobs.match_transfers()
+        except PaystackError:
+            await execute("UPDATE rejected_transfers SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL")
+        else:
+            return attempt
+    raise AssertionError("the transfer is retried without an end")
+
+
+REFUSED = refusal(400, "Transaction cannot be shown")
+UNUSABLE = success({"id": 1})
+
+
+@pytest.mark.parametrize("answer", [REFUSED, UNUSABLE], ids=["refused", "unusable"])
+async def test_rejected_transfer_when_paystack_never_names_its_payment_needs_an_operator_who_has_it_tried_again(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs, answer: Any
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    paystack.fail(answer, operation="transaction", times=None)
+    await deliver(client, transfer_rejected(one.reference))
+    before = metric("transfers_rejected_total", result="failed")
+    assert await match_until_it_fails(jobs) == MAX_FAILURES - 1
+    assert len(paystack.calls_to("transaction")) == MAX_FAILURES
+    await Metrics(sessions).measure()
+    assert (metric("transfers_rejected_total", result="failed"), metric("rejected_transfers_failed")) == (before + 1, 1)
+    for filters in ({"failed": True}, {"without_payment": True}, {}):
+        (listed,) = await list_transfers(client, operator, **filters)
+        assert (listed["status"], listed["payment"], listed["next_attempt_at"]) == ("failed", None, None)
+        # Nothing of what Paystack sent is lost.
+        assert (listed["amount"], listed["reason"]) == (40_000, "INCORRECT_AMOUNT")
+        assert "Paystack did not name the payment" in listed["error"]
+    paystack.recover()
+    await jobs.match_transfers()
+    assert (await find_payment(one.reference)).last_rejected_transfer is None
+
+    url = f"{PATH}/{listed['id']}/retry"
+    for _ in range(2):
+        retried = await client.post(url, headers=operator)
+        assert (retried.status_code, retried.json()["status"], retried.json()["error"]) == (202, "pending", None)
+    await jobs.match_transfers()
+    assert ((await find_payment(one.reference)).last_rejected_transfer or {})["amount"] == 40_000
+    assert len(await outbox_events()) == 1
+    matched = await client.post(url, headers=operator)
+    assert (matched.status_code, matched.json()["code"]) == (409, "rejected_transfer_matched")
+    audit = await client.get("/payments/audit-log", params={"act": "rejected_transfer.retried"}, headers=operator)
+    assert [entry["before"]["status"] for entry in audit.json()["items"]] == ["pending", "failed"]
+    await Metrics(sessions).measure()
+    assert metric("rejected_transfers_failed") == 0
+
+
+async def test_rejected_transfer_when_our_key_is_rejected_or_the_rate_limit_used_up_does_not_fail(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    await deliver(client, transfer_rejected(one.reference))
+    await execute(f"UPDATE rejected_transfers SET failures = {MAX_FAILURES - 1}")
+    paystack.fail(refusal(401, "Invalid key"), operation="transaction")
+    with pytest.raises(KeyRejected):
+        await jobs.match_transfers()
+    (listed,) = await list_transfers(client, operator)
+    assert listed["status"] == "pending"
+
+
+async def test_retry_when_the_caller_is_a_customer_or_the_transfer_is_unknown_is_refused(
+    client: httpx.AsyncClient, payer: dict[str, str], operator: dict[str, str]
+) -> None:
+    await deliver(client, transfer_rejected("pay-1"))
+    (listed,) = await list_transfers(client, operator)
+    assert (await client.post(f"{PATH}/{listed['id']}/retry", headers=payer)).status_code == 403
+    unknown = await client.post(f"{PATH}/{listed['id'] + 1}/retry", headers=operator)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "rejected_transfer_not_found")
+
+
+async def test_rejected_transfer_when_it_failed_and_its_event_is_reprocessed_is_looked_up_again(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    await deliver(client, transfer_rejected(one.reference))
+    await execute("UPDATE rejected_transfers SET failures = 20, failed_at = now(), next_attempt_at = NULL")
+    await execute("UPDATE webhook_events SET status = 'pending', next_attempt_at = now()")
+    await jobs.process_webhook_events()
+    await jobs.match_transfers()
+    assert [each["status"] for each in await list_transfers(client, operator)] == ["matched"]
