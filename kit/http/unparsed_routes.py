@@ -25,6 +25,12 @@ class UnparsedRoute(Route):
         return self.endpoint
 
 
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request to an UnparsedRoute. BodyLimit has received all of it: it is one message."""
+    body: bytes = (await request.receive()).get("body", b"")
+    return body
+
+
 class UnparsedRoutes:
     """ASGI middleware that finds each UnparsedRoute of `routes` by method and path. It passes all other requests on.
 

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +21,8 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose client disconnected before it had sent the whole request. nginx uses 499 for this; there is no standard."""
+
+NO_STORE = (b"cache-control", b"no-store")
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -51,10 +52,7 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Request-ID"] = request_id
-                headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
+                _add_headers(message, request_id, time.perf_counter() - started)
             await send(message)
 
         try:
@@ -83,6 +81,16 @@ class Telemetry:
         duration.observe(seconds)
         if self.access_log is not None:
             self.access_log.log(method, route, status, seconds, request_id, trace_id)
+
+
+def _add_headers(start: Message, request_id: str, seconds: float) -> None:
+    """Add the headers of each response. As in all ASGI messages, the names of those that it has are in lower case."""
+    headers = [*start.get("headers", ())]
+    if not any(name == b"cache-control" for name, _ in headers):
+        headers.append(NO_STORE)
+    headers.append((b"x-request-id", request_id.encode()))
+    headers.append((b"x-process-time", b"%.6f" % seconds))
+    start["headers"] = headers
 
 
 @lru_cache(maxsize=2048)

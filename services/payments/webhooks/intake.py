@@ -6,7 +6,6 @@ The request does nothing else. Every event with a valid signature is stored, wha
 import asyncio
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -14,12 +13,13 @@ from typing import NamedTuple
 import structlog
 from fastapi import Request, Response
 from prometheus_client import Counter
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.errors import Unavailable
 from kit.http.routing import Router
-from kit.http.unparsed_routes import UnparsedRoute
+from kit.http.unparsed_routes import UnparsedRoute, read_body
 from kit.log_throttling import log_failure
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
@@ -56,6 +56,7 @@ webhook_requests_total = Counter(
     "Webhook requests by result: stored, bad_signature, address_not_allowed or unavailable",
     ["result"],
 )
+_stored_total = webhook_requests_total.labels("stored")
 log = structlog.get_logger("webhooks")
 
 
@@ -96,16 +97,18 @@ class Intake:
         """Store an event, and return when it is committed. Raises Unavailable if it is not known to be committed."""
         if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
             raise Unavailable
-        stored = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        stored = loop.create_future()
         self._waiting.append(WaitingEvent(key, body, headers, stored))
         self._waiting_bytes += len(body)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
+        # asyncio.timeout would do the same for five times the cost.
+        timer = loop.call_later(RESPONSE_SECONDS, _expire, stored)
         try:
-            async with asyncio.timeout(RESPONSE_SECONDS):
-                await stored
-        except TimeoutError as error:
-            raise Unavailable from error
+            await stored
+        finally:
+            timer.cancel()
 
     async def _store_all(self) -> None:
         while self._waiting:
@@ -177,7 +180,7 @@ async def receive_webhook_event(request: Request) -> Response:
     intake: Intake = request.state.intake
     if not intake.keys:
         raise NotConfigured
-    body = await request.body()
+    body = await read_body(request)
     signatures = []
     headers = {}
     for name, value in request.scope["headers"]:
@@ -195,16 +198,21 @@ async def receive_webhook_event(request: Request) -> Response:
         # Paystack sends identical bodies for two equal partial refunds, and each event has to schedule a sync: store every one.
         key = f"{key}-{secrets.token_hex(8)}"
     try:
-        await intake.store(key, body, json.dumps(headers))
+        await intake.store(key, body, to_json(headers).decode())
     except Unavailable:
         webhook_requests_total.labels("unavailable").inc()
         raise
-    webhook_requests_total.labels("stored").inc()
+    _stored_total.inc()
     return Response('{"status":"stored"}', media_type="application/json")
 
 
 for path in OTHER_PATHS:
     router.add_api_route(path, receive_webhook_event, methods=["POST"], include_in_schema=False)
+
+
+def _expire(stored: asyncio.Future[None]) -> None:
+    if not stored.done():
+        stored.set_exception(Unavailable())
 
 
 def _is_refund_event(body: bytes) -> bool:
