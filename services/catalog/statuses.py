@@ -123,7 +123,7 @@ class PaymentOutcome(StrEnum):
     """The effect of a payment on its order."""
 
     AWAITED = "awaited"
-    """Refunds of the payment were reported, but not yet the payment itself."""
+    """Refunds or a lost dispute were reported, but not yet that the payment succeeded."""
 
     PAID = "paid"
     """The payment paid for the order, and staff have not delivered all of its items yet."""

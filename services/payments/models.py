@@ -127,7 +127,7 @@ class Payment(Base):
     domain: Mapped[str | None]
     channel: Mapped[str | None]
     gateway_response: Mapped[str | None]
-    # Paystack's status of the transaction: when it was last verified on request, or when it changed the payment.
+    # Paystack's status of the transaction: when it was last verified, or when it changed the payment.
     paystack_status: Mapped[str | None]
     paid_at: Mapped[datetime | None]
     # When the sweeper verifies the payment next, and how many verifications were attempted.

@@ -3,9 +3,9 @@
 The orders of a program are counted for each of its customers, and all together too: a program, or whoever has its secret, can invent as
 many customers as it likes.
 
-The limits are exact: under a lock, the orders of one account or program are counted one after the other. So that requests which wait for
-this lock do not occupy all connections, the requests of one account or program to one process wait for each other before they get a
-connection (turns.py).
+The limits are exact: the requests of one account or program are checked one at a time, under a lock. So that requests which wait for this
+lock do not occupy all connections, the requests of one account or program to one process wait for each other before they get a connection
+(turns.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,9 @@ ALWAYS_ALLOWED = 10
 """This many units of a product can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_NETWORK = 50
-"""Orders that only a payment keeps reserved do not count: otherwise abandoned checkouts would lock out a mobile network for hours. They
-have the limit of find_within_limits."""
+"""The maximum number of unpaid orders of all guests of a network. An order whose first reservation is over, and which is reserved only
+because a payment can still be paid, does not count: otherwise abandoned checkouts would lock out a mobile network for hours. For such
+orders, find_within_limits limits the extension."""
 
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 

@@ -131,7 +131,7 @@ class OrderPaymentView(ResponseModel):
     outcome: PaymentOutcome = Field(
         description="`paid`: it paid for the order, and staff deliver it; `delivered`: it paid for the order, which was delivered; "
         "`undeliverable`: the order cannot be fulfilled, and the payment is refunded; `refunded`: completely refunded; "
-        "`awaited`: a refund or a lost dispute was reported, but the payment itself not yet"
+        "`awaited`: a refund or a lost dispute was reported, but not yet that the payment succeeded"
     )
     refunded_amount: int = Field(
         description="How much of the order's amount was refunded so far, in subunits. What was paid too much does not count"

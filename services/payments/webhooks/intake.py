@@ -1,6 +1,6 @@
 """Receive Paystack's webhooks: check the signature over the raw body, store the event, commit, and respond with 200.
 
-The request does nothing else. Every event with a valid signature is stored, whatever it contains; the worker processes it.
+Every event with a valid signature is stored, whatever it contains; the worker processes it.
 """
 
 import asyncio

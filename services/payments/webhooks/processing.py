@@ -51,7 +51,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
 
 def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
     """Count each processed event, and log one line for it, with the trace of its payment. It is the first log line about the event, because
-    the web process does not parse events.
+    the web process logs nothing about the contents of an event.
     """
     for entry, event in received:
         if event.postponed is None:
@@ -76,7 +76,8 @@ def _count(event: ParsedEvent) -> None:
 
 
 async def _lock_payments(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
-    """Lock all payments of the batch at once, in the order of their ids, if the batch has other events than charges.
+    """Lock all payments of the batch at once, in the order of their ids, if the batch has a dispute or an unreadable charge: only these
+    lock payments in a later step.
 
     The steps below lock payments too: first those of charges and refunds, then those to verify, then those of disputes. Two batches that
     take these locks one step after the other could wait for each other.
