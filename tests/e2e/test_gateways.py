@@ -1,4 +1,4 @@
-"""The gateways of deploy/gateway/, Caddy and nginx, as real servers in front of the services and of a program of the shop's own."""
+"""The gateways of deploy/gateway/, Caddy and nginx, as real servers in front of the services and of one of the shop's own."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from dev.cli.guest_purchase import GuestPurchase
 from dev.process.ports import LOOPBACK
 from dev.stack.stack import Stack
 from services.payments.paystack.webhook_addresses import WEBHOOK_ADDRESSES
-from tests.fixtures.echoing_program import EchoingProgram, Received, running_program
+from tests.fixtures.echoing_service import EchoingService, Received, running_service
 from tests.fixtures.forged_tokens import MALFORMED, forge, well_formed
 from tests.fixtures.gateways import CLIENT, KINDS, TLS_SERVER, Answer, Gateway, running_gateway
 from tests.fixtures.stack_client import StackClient, until
@@ -37,7 +37,7 @@ CLAIMED = [
     *((name, "admin") for name in ("X-Auth-Subject", "X-Auth-Scope", "X-Auth-Session", "x-auth-subject")),
     *((name, "admin") for name in ("X_Auth_Subject", "X-Auth_Session", "X_Auth-Scope", "x_auth_session")),
 ]
-"""Headers of a client that says who it is. Programs may read an underscore in a name as a hyphen."""
+"""Headers of a client that says who it is. Servers may read an underscore in a name as a hyphen."""
 FAST = {"lb_try_duration 3s": "lb_try_duration 100ms"}
 
 
@@ -55,7 +55,7 @@ def problem(answer: Answer) -> tuple[int, str]:
 
 
 def values(received: Received, *names: str) -> dict[str, list[str]]:
-    """Return the values that the program has received under these names, whether with hyphens or underscores."""
+    """Return the values that the shop's own service has received under these names, whether with hyphens or underscores."""
     found: dict[str, list[str]] = {}
     for name, value in received["headers"]:
         if value and (name := name.replace("_", "-")) in names:
@@ -64,14 +64,14 @@ def values(received: Received, *names: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[EchoingProgram]:
-    with running_program() as found:
+def own_service() -> Iterator[EchoingService]:
+    with running_service() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-async def upstreams(stack: Stack, program: EchoingProgram) -> AsyncIterator[dict[str, int]]:
-    """The ports of the services, where payments accepts webhooks from Paystack's addresses and ALLOWED only, and of the program."""
+async def upstreams(stack: Stack, own_service: EchoingService) -> AsyncIterator[dict[str, int]]:
+    """The ports of the services, where payments accepts webhooks from Paystack's addresses and ALLOWED only, and of the shop's own."""
     settings = {"PAYMENTS_WEBHOOK_SOURCES": f"paystack,{ALLOWED}", "TRUSTED_PROXIES": f"{LOOPBACK},{TLS_SERVER}"}
     payments, url = stack.replica("payments", settings)
     await payments.start()
@@ -79,7 +79,7 @@ async def upstreams(stack: Stack, program: EchoingProgram) -> AsyncIterator[dict
     names = {"auth": "auth:8001", "catalog": "catalog:8002", "payments": "payments:8003"}
     try:
         yield {names[name]: int(url.rsplit(":", 1)[1]) for name, url in services.items()} | {
-            "reports:9000": program.port
+            "reports:9000": own_service.port
         }
     finally:
         await payments.stop()
@@ -107,11 +107,11 @@ def token(shop: StackClient) -> str:
     return str(shop.bearer(sid="S" * 22)["Authorization"]).removeprefix("Bearer ")
 
 
-async def test_forged_tokens_when_sent_to_the_program_or_a_service_are_refused(
-    gateway: Gateway, program: EchoingProgram, token: str, key: RSAPrivateKey
+async def test_forged_tokens_when_sent_to_any_service_are_refused(
+    gateway: Gateway, own_service: EchoingService, token: str, key: RSAPrivateKey
 ) -> None:
     assert (await gateway.send("GET", "/reports", [bearer(forge(token, key))])).status == 200
-    program.received.clear()
+    own_service.received.clear()
     attacks = well_formed(token, key)
     assert len(attacks) > 60
     for number, attack in enumerate(attacks):
@@ -119,21 +119,21 @@ async def test_forged_tokens_when_sent_to_the_program_or_a_service_are_refused(
             answer = await gateway.send("GET", path, [bearer(attack), *CLAIMED])
             assert problem(answer) == (401, "not_authenticated"), (path, attack)
             assert answer.headers.get_all("www-authenticate") == ['Bearer error="invalid_token"']
-    assert program.received == []
+    assert own_service.received == []
 
 
-async def test_malformed_tokens_when_sent_to_the_program_are_refused(gateway: Gateway, program: EchoingProgram) -> None:
-    program.received.clear()
+async def test_malformed_tokens_when_sent_to_an_own_service_are_refused(gateway: Gateway, own_service: EchoingService) -> None:
+    own_service.received.clear()
     for attack in MALFORMED:
         answer = await gateway.send("GET", "/reports", [bearer(attack), *CLAIMED])
         assert 400 <= answer.status < 500, attack[:30]
-    assert program.received == []
+    assert own_service.received == []
 
 
 async def test_requests_when_they_have_no_token_get_the_answer_of_auth(
-    gateway: Gateway, program: EchoingProgram, shop: StackClient
+    gateway: Gateway, own_service: EchoingService, shop: StackClient
 ) -> None:
-    program.received.clear()
+    own_service.received.clear()
     direct = await shop.call("GET", f"{shop.env['AUTH_URL']}/auth/check", expect=401)
     for method, target in (("GET", "/reports"), ("POST", "/reports/1?month=2"), ("GET", "/reports/%2e%2e/reports/")):
         answer = await gateway.send(
@@ -143,11 +143,11 @@ async def test_requests_when_they_have_no_token_get_the_answer_of_auth(
         assert json.loads(answer.body) == direct.json() | {"request_id": "r-1"}
         assert answer.headers.get_all("www-authenticate") == [direct.headers["www-authenticate"]] == ["Bearer"]
         assert answer.headers.get_all("x-request-id") == ["r-1"]
-    assert program.received == []
+    assert own_service.received == []
 
 
-async def test_program_gets_the_caller_of_the_token_and_nothing_that_the_client_claims(
-    gateway: Gateway, program: EchoingProgram, shop: StackClient, token: str
+async def test_own_service_gets_the_caller_of_the_token_and_nothing_that_the_client_claims(
+    gateway: Gateway, own_service: EchoingService, shop: StackClient, token: str
 ) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     account = {"x-auth-subject": [claims["sub"]], "x-auth-scope": [claims["scope"]], "x-auth-session": ["S" * 22]}
@@ -252,13 +252,13 @@ async def test_requests_when_they_are_too_large_or_too_slow_are_ended(gateway: G
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_requests_when_auth_cannot_answer_do_not_reach_the_program(
-    kind: str, program: EchoingProgram, token: str
+async def test_requests_when_auth_cannot_answer_do_not_reach_the_own_service(
+    kind: str, own_service: EchoingService, token: str
 ) -> None:
-    program.received.clear()
-    with running_program() as auth:
+    own_service.received.clear()
+    with running_service() as auth:
         ports: dict[str, Any] = dict.fromkeys(("auth:8001", "catalog:8002", "payments:8003"), auth.port)
-        async with running_gateway(kind, {**ports, "reports:9000": program.port}, FAST) as gateway:
+        async with running_gateway(kind, {**ports, "reports:9000": own_service.port}, FAST) as gateway:
             for status in (429, 500, 503):
                 auth.status = status
                 answer = await gateway.send("GET", "/reports", [bearer(token), *CLAIMED])
@@ -269,15 +269,15 @@ async def test_requests_when_auth_cannot_answer_do_not_reach_the_program(
             assert answer.status == 200
             asked = auth.received[-1]
             assert (asked["method"], asked["path"], asked["body"]) == ("GET", "/auth/check", "")
-            program.received.clear()
+            own_service.received.clear()
             with socket.socket() as closed:
                 closed.bind((LOOPBACK, 0))
                 ports["auth:8001"] = closed.getsockname()[1]
-                async with running_gateway(kind, {**ports, "reports:9000": program.port}, FAST) as gateway:
+                async with running_gateway(kind, {**ports, "reports:9000": own_service.port}, FAST) as gateway:
                     answer = await gateway.send("GET", "/reports", [bearer(token), *CLAIMED])
     assert problem(answer) in {(502, "bad_gateway"), (503, "unavailable")}
     assert answer.headers["retry-after"] == "1"
-    assert program.received == []
+    assert own_service.received == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
