@@ -10,7 +10,7 @@ FILL_SECONDS = 600.0
 
 # References, ids and hashes are random like the real ones, so that inserts reach all pages of an index, not only the last one.
 PAYMENTS = """
-INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, status, paystack_id, paid_amount, paid_currency, fees,
+INSERT INTO payments (reference, order_id, customer_id, email, amount, currency, status, paystack_id, paid_amount, paid_currency, fees,
     domain, channel, gateway_response, paid_at, verify_next_attempt_at, created_at, updated_at)
 SELECT 'pay-' || md5(n::text), md5('order' || n)::uuid, md5('payer' || n % 100000), 'payer@example.com', 50000, 'NGN', 'succeeded',
     n, 50000, 'NGN', 750, 'test', 'card', 'Successful', at, at, at, at

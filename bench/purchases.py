@@ -28,7 +28,7 @@ INSERT INTO order_items (order_id, variant_id, product_id, position, name, slug,
 SELECT id, $2, $2, 0, 'Benchmark product', $3, 1, $4 FROM unnest($1::uuid[]) AS id
 """
 PAYMENTS = """
-INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, verify_next_attempt_at)
+INSERT INTO payments (reference, order_id, customer_id, email, amount, currency, verify_next_attempt_at)
 SELECT reference, order_id, 'bench', 'bench@example.com', $3, $4, now() + interval '1 day'
 FROM unnest($1::text[], $2::uuid[]) AS made (reference, order_id)
 """

@@ -22,7 +22,7 @@ from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
 from services.payments.models import AuditLogEntry, IdempotencyKey
-from services.payments.payers import routes as payer_routes
+from services.payments.customers import routes as customer_routes
 from services.payments.refunds import routes as refund_routes
 from services.payments.rejected_transfers import routes as rejected_transfer_routes
 from services.payments.settings import settings
@@ -93,7 +93,7 @@ app = create_app(
         refund_routes.list_router,
         unrelated_charge_routes.router,
         rejected_transfer_routes.router,
-        payer_routes.router,
+        customer_routes.router,
         routes.router,
         refund_routes.router,
         hold_routes.router,

@@ -18,14 +18,14 @@ from services.payments.settings import settings
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
-Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
+Customer = Annotated[Caller, Depends(require_scope("payments:write"))]
 """A caller who may pay for orders."""
 
 _may_pay = require_scope("payments:write")
 
 
 @raises(EmailNotVerified)
-async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Caller:
+async def _verified_customer(caller: Annotated[Caller, Depends(_may_pay)]) -> Caller:
     """Return the caller. Raises EmailNotVerified if PAYMENTS_REQUIRE_VERIFIED_EMAIL is set and the address in the token is not verified."""
     if settings.payments_require_verified_email and not caller.email_verified:
         raise EmailNotVerified
@@ -35,14 +35,14 @@ async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Calle
 @raises(EmailNotVerified)
 async def _starter(caller: Annotated[Caller, Depends(require_scope("payments:write", "payments:write_for"))]) -> Caller:
     """Return the caller. A program needs no verified address: its token has none. Raises EmailNotVerified as above."""
-    return await _verified_payer(caller) if "payments:write" in caller.scopes else caller
+    return await _verified_customer(caller) if "payments:write" in caller.scopes else caller
 
 
 Starter = Annotated[Caller, Depends(_starter)]
-"""A VerifiedPayer, or a program that pays for its customers."""
+"""A VerifiedCustomer, or a program that pays for its customers."""
 
-VerifiedPayer = Annotated[Caller, Depends(_verified_payer)]
-"""A Payer with a verified e-mail address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
+VerifiedCustomer = Annotated[Caller, Depends(_verified_customer)]
+"""A Customer with a verified e-mail address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
 
 PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
 """A caller who may read all payments, the ledger and the webhook events."""
@@ -68,7 +68,7 @@ Reference = Annotated[ReferenceText, Path(description="Reference of the payment"
 def visible_payments(caller: Caller) -> Select[Payment]:
     """Select the payments that the caller can see: all with the scope payments:read, otherwise the caller's own."""
     query = select(Payment)
-    return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
+    return query if "payments:read" in caller.scopes else query.where(Payment.customer_id == caller.id)
 
 
 async def find_payment(session: AsyncSession, caller: Caller, reference: str) -> Payment:

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import AccountDeleted, AccountMerged, OrderUndeliverable
-from services.payments.payers import account_events
+from services.payments.customers import account_events
 from services.payments.refunds import undeliverable_orders
 
 ConsumedEvent = OrderUndeliverable | AccountDeleted | AccountMerged

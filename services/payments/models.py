@@ -72,7 +72,7 @@ class Payment(Base):
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("order_id IS NOT NULL OR status <> 'succeeded'", name="succeeded_has_order"),
         Index(None, "order_id"),
-        Index(None, "payer_id", "id"),
+        Index(None, "customer_id", "id"),
         # For lists by status (payment_lists.py): any status may be rare in a part of the table.
         Index(None, "status", "id"),
         Index(
@@ -88,7 +88,7 @@ class Payment(Base):
             postgresql_where=text("customer_external_id IS NOT NULL"),
         ),
         Index(
-            "ix_payments_program_email", "payer_id", text("lower(email)"), postgresql_where=text("started_by_program")
+            "ix_payments_program_email", "customer_id", text("lower(email)"), postgresql_where=text("started_by_program")
         ),
         Index(None, "payout_id", postgresql_where=text("payout_id IS NOT NULL")),
         Index(None, "created_at", postgresql_using="brin"),
@@ -97,8 +97,8 @@ class Payment(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)
     order_id: Mapped[UUID | None]
-    # The account, or the program that has started the payment for one of its customers.
-    payer_id: Mapped[str | None]
+    # The account that pays, or the program that has started the payment for one of its customers.
+    customer_id: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
     # True if a program has started the payment. E-mail address, phone, and the next two columns are then those of its customer.

@@ -19,7 +19,7 @@ from services.payments.statuses import PaymentStatus
 class PaymentFilter:
     """Select payments that match all filters. A filter that is None or empty is not applied; `since` is inclusive, `until` exclusive."""
 
-    payer_id: str | None = None
+    customer_id: str | None = None
     external_id: str | None = None
     order_id: UUID | None = None
     reference: str | None = None
@@ -33,7 +33,7 @@ async def list_payments(
 ) -> list[Payment]:
     """Return up to `limit` payments, newest first; with `before`, only those with a smaller id.
 
-    Reads at most the payments of one order, of one payer or with one external id if they are given, otherwise at most `limit` rows for
+    Reads at most the payments of one order, of one customer or with one external id if they are given, otherwise at most `limit` rows for
     each status.
     """
     period = (selected.since, selected.until)
@@ -46,7 +46,7 @@ async def list_payments(
     if selected.order_id is not None:
         conditions.append(Payment.order_id == selected.order_id)
     statuses = set(selected.statuses)
-    named = (selected.payer_id, selected.external_id, selected.reference, selected.order_id)
+    named = (selected.customer_id, selected.external_id, selected.reference, selected.order_id)
     if statuses and all(name is None for name in named):
         newest = (_with_status(status, first, last).where(*conditions).limit(limit) for status in sorted(statuses))
         found = union_all(*(select(each.subquery().c.id) for each in newest)).subquery()
@@ -61,21 +61,21 @@ async def list_payments(
 
 
 def _in_order(query: Select[Payment], selected: PaymentFilter) -> Select[Payment]:
-    """Add the filters by external id and payer, and the order, newest first."""
+    """Add the filters by external id and customer, and the order, newest first."""
     if selected.external_id is not None:
-        if selected.payer_id is not None:
-            query = query.where(Payment.payer_id == selected.payer_id)
+        if selected.customer_id is not None:
+            query = query.where(Payment.customer_id == selected.customer_id)
         return _along(query, Payment.customer_external_id, selected.external_id)
-    if selected.payer_id is not None:
-        return _along(query, Payment.payer_id, selected.payer_id)
+    if selected.customer_id is not None:
+        return _along(query, Payment.customer_id, selected.customer_id)
     return query.order_by(Payment.id.desc())
 
 
 def _along(query: Select[Payment], column: InstrumentedAttribute[str | None], value: str) -> Select[Payment]:
     """Select the payments with this value, newest first, by the index on the column and the id.
 
-    For a payer with many payments, the planner would walk the primary key instead, and read everybody's payments if the payer's are old.
-    The condition with ANY and the order, which only this index has, prevent that.
+    For a customer with many payments, the planner would walk the primary key instead, and read everybody's payments if the customer's are
+    old. The condition with ANY and the order, which only this index has, prevent that.
     """
     has_value = column == any_(array([literal(value, Text)]))
     return query.where(has_value).order_by(column.desc(), Payment.id.desc())

@@ -16,7 +16,7 @@ from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.payments import payment_lists
-from services.payments.auth import AnyCaller, Reference, Starter, VerifiedPayer, find_payment
+from services.payments.auth import AnyCaller, Reference, Starter, VerifiedCustomer, find_payment
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
@@ -83,7 +83,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment], caller: Cal
     ),
 )
 async def start_payment(
-    payer: Starter,
+    caller: Starter,
     clients: CurrentClients,
     idempotency_locks: CurrentIdempotencyLocks,
     request: StartPayment,
@@ -94,7 +94,7 @@ async def start_payment(
     A program with the scope `payments:write_for` starts it for one of its own customers, by default for the customer of its order; others
     cannot send `customer`. Send the payer to the `authorization_url` of the response.
     """
-    return await start.start_payment(sessions, idempotency_locks, clients, payer, request, idempotency_key)
+    return await start.start_payment(sessions, idempotency_locks, clients, caller, request, idempotency_key)
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def start_payment(
     ),
 )
 async def charge_saved_card(
-    payer: VerifiedPayer,
+    customer: VerifiedCustomer,
     clients: CurrentClients,
     idempotency_locks: CurrentIdempotencyLocks,
     request: ChargeCard,
@@ -129,7 +129,7 @@ async def charge_saved_card(
     to authorize the charge on that page. `pending` without an `authorization_url`: the result is not known yet; get the payment again in
     a moment.
     """
-    return await saved_card.charge_saved_card(sessions, idempotency_locks, clients, payer, request, idempotency_key)
+    return await saved_card.charge_saved_card(sessions, idempotency_locks, clients, customer, request, idempotency_key)
 
 
 @router.get("", summary="List payments", responses=problem_responses(InvalidCursor))
@@ -171,7 +171,7 @@ async def list_payments(
             return PaymentPage(items=[], next_cursor=None)
         customer = caller.id
     selected = PaymentFilter(
-        payer_id=customer,
+        customer_id=customer,
         external_id=external_id,
         order_id=order_id,
         reference=reference,

@@ -18,7 +18,7 @@ from services.payments.db import Topic, create_notifier, engine, sessions
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from services.payments.models import Inbox, OutboxRow
-from services.payments.payers import account_events
+from services.payments.customers import account_events
 from services.payments.paystack.client import Paystack
 from services.payments.pruning import prune
 from services.payments.refunds.executor import RefundExecutor

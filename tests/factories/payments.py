@@ -27,7 +27,7 @@ async def create_payment(reference: str = "", **values: Any) -> Payment:
     defaults: dict[str, Any] = {
         "reference": reference or f"pay-{uuid4().hex}",
         "order_id": uuid4(),
-        "payer_id": "payer-1",
+        "customer_id": "customer-1",
         "email": "payer@example.com",
         "amount": 50_000,
         "currency": "NGN",
@@ -65,10 +65,10 @@ async def create_dispute(number: int, **values: Any) -> Dispute:
     return await _create(Dispute(id=number, **{**defaults, **values}))
 
 
-async def create_card(payer_id: str = "payer-1", **values: Any) -> Card:
+async def create_card(customer_id: str = "customer-1", **values: Any) -> Card:
     """Create a saved card of the payer."""
     defaults: dict[str, Any] = {
-        "payer_id": payer_id,
+        "customer_id": customer_id,
         "domain": "test",
         "signature": "SIG_4081",
         "authorization_code": "AUTH_4081",

@@ -21,7 +21,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest, StoredResponse
 from kit.log_throttling import log_throttled
 from services.catalog.models import IdempotencyKey
-from services.catalog.orders.buyers import Buyer
+from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.errors import ReservationLimitReached, TooManyPendingOrders, TooManyPendingOrdersOfProgram
 from services.catalog.settings import settings
 
@@ -140,26 +140,26 @@ def largest_reservation(on_hand: int, share: float) -> int:
 
 async def check_limits(
     session: AsyncSession,
-    buyer: Buyer,
+    customer: OrderCustomer,
     wanted: Mapping[UUID, Wanted],
     idempotent: IdempotentRequest | None = None,
 ) -> StoredResponse | None:
-    """Check that the buyer may place another order. The orders of a program are counted for each of its customers, and all together.
+    """Check that the customer may place another order. The orders of a program are counted for each of its customers, and all together.
 
     If another transaction has answered the same request meanwhile, return its stored response. Holds a lock until the end of the
     transaction. Raises TooManyPendingOrders, TooManyPendingOrdersOfProgram, ReservationLimitReached.
     """
-    await LOCK.fetch(session, key=f"orders of {buyer.id}")
-    if buyer.network is not None:
-        await LOCK.fetch(session, key=f"guest orders of {buyer.network}")
+    await LOCK.fetch(session, key=f"orders of {customer.id}")
+    if customer.network is not None:
+        await LOCK.fetch(session, key=f"guest orders of {customer.network}")
     program_limit = settings.catalog_max_unpaid_orders_per_program
-    person = {"external_id": buyer.external_id, "email": buyer.email, "program_limit": program_limit}
-    statement = COUNTS_OF_PROGRAM_CUSTOMER if buyer.by_program else COUNTS_OF_ACCOUNT
+    person = {"external_id": customer.external_id, "email": customer.email, "program_limit": program_limit}
+    statement = COUNTS_OF_PROGRAM_CUSTOMER if customer.by_program else COUNTS_OF_ACCOUNT
     (counts,) = await statement.fetch(
         session,
-        **(person if buyer.by_program else {}),
-        customer=buyer.id,
-        network=buyer.network,
+        **(person if customer.by_program else {}),
+        customer=customer.id,
+        network=customer.network,
         pending_limit=settings.catalog_max_pending_orders,
         guest_limit=GUEST_ORDERS_PER_NETWORK,
         variants=list(wanted),
@@ -169,7 +169,7 @@ async def check_limits(
     if counts["repeated"]:
         return await keys.find(session, IdempotencyKey, idempotent)
     _check_pending_orders(counts["pending"], counts["guests"])
-    _check_program(buyer, counts["of_program"])
+    _check_program(customer, counts["of_program"])
     reserved = {UUID(variant_id): int(units) for variant_id, units in counts["reserved"].items()}
     _check_reservations(wanted, reserved)
     return None
@@ -209,14 +209,14 @@ def _check_pending_orders(pending: int, guests: int) -> None:
         )
 
 
-def _check_program(buyer: Buyer, pending: int) -> None:
+def _check_program(customer: OrderCustomer, pending: int) -> None:
     limit = settings.catalog_max_unpaid_orders_per_program
     if pending >= limit:
         log_throttled(
-            log.warning, "order refused: the program has too many unpaid orders", about=buyer.id, program=buyer.id
+            log.warning, "order refused: the program has too many unpaid orders", about=customer.id, program=customer.id
         )
         raise TooManyPendingOrdersOfProgram(
-            f"The program {buyer.id} has {limit} unpaid orders of all its customers, and no more are allowed. "
+            f"The program {customer.id} has {limit} unpaid orders of all its customers, and no more are allowed. "
             "Cancel those that nobody will pay, then order again.",
             limit=limit,
         )

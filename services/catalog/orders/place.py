@@ -18,7 +18,7 @@ from services.catalog import metrics
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
 from services.catalog.orders.addresses import store_address
-from services.catalog.orders.buyers import Buyer
+from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
@@ -41,7 +41,7 @@ log = structlog.get_logger("orders")
 
 async def place_order(
     session: AsyncSession,
-    buyer: Buyer,
+    customer: OrderCustomer,
     request: PlaceOrder,
     idempotent: IdempotentRequest | None = None,
 ) -> OrderView:
@@ -62,13 +62,13 @@ async def place_order(
         return await with_secrets(session, OrderView.model_validate(stored.body))
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
     wanted = {key: line.wanted() for key, line in limited.items()}
-    stored = await check_limits(session, buyer, wanted, idempotent)
+    stored = await check_limits(session, customer, wanted, idempotent)
     if stored is not None:
         return await with_secrets(session, OrderView.model_validate(stored.body))
-    order = _new_order(buyer, lines, request.metadata or {})
-    await _reserve(session, limited, order.id, buyer)
+    order = _new_order(customer, lines, request.metadata or {})
+    await _reserve(session, limited, order.id, customer)
     items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
-    await _insert(session, _order_row(order, lines, buyer), items, idempotent, order)
+    await _insert(session, _order_row(order, lines, customer), items, idempotent, order)
     order.status_token = status_tokens().token_of(order.id)
     if request.address is not None and _needs_fulfilment(lines):
         order.address = await store_address(session, order.id, request.address)
@@ -81,7 +81,7 @@ async def place_order(
         order_id=str(order.id),
         number=order.number,
         amount=format_money(order.amount, order.currency),
-        customer_id=buyer.id,
+        customer_id=customer.id,
     )
     return order
 
@@ -126,7 +126,7 @@ def _needs_fulfilment(lines: Sequence[Line]) -> bool:
     return any(line.kind != ProductKind.DIGITAL for line in lines)
 
 
-def _new_order(buyer: Buyer, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
+def _new_order(customer: OrderCustomer, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(lines)
     status_if_free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
@@ -134,9 +134,9 @@ def _new_order(buyer: Buyer, lines: Sequence[Line], metadata: dict[str, str]) ->
     return OrderView(
         id=uuid4(),
         number=numbers.new_number(),
-        customer_id=buyer.id,
+        customer_id=customer.id,
         customer=CustomerView(
-            id=buyer.id, email=buyer.email, name=buyer.name, phone=buyer.phone, external_id=buyer.external_id
+            id=customer.id, email=customer.email, name=customer.name, phone=customer.phone, external_id=customer.external_id
         ),
         status=status,
         amount=amount,
@@ -165,12 +165,12 @@ async def _insert(
     raise Unavailable("No free order number was found. Please try again.")
 
 
-async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, buyer: Buyer) -> None:
+async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, customer: OrderCustomer) -> None:
     """Reserve the lines with limited stock, or raise OutOfStock."""
     if not limited:
         return
     quantities = {variant_id: line.quantity for variant_id, line in limited.items()}
-    available = await levels.reserve(session, quantities, order_id, buyer.id)
+    available = await levels.reserve(session, quantities, order_id, customer.id)
     short = [variant_id for variant_id in limited if variant_id not in available]
     if short:  # other orders were faster
         query = select(StockLevel.variant_id, levels.ORDERABLE).where(StockLevel.variant_id.in_(short))
@@ -194,17 +194,17 @@ def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> Non
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
 
 
-def _order_row(order: OrderView, lines: Sequence[Line], buyer: Buyer) -> dict[str, object]:
+def _order_row(order: OrderView, lines: Sequence[Line], customer: OrderCustomer) -> dict[str, object]:
     """Return the row of the order, without its number. It has the network of a guest while the order is pending."""
     return {
         "id": order.id,
-        "customer_id": buyer.id,
-        "customer_email": buyer.email,
-        "customer_name": buyer.name,
-        "customer_phone": buyer.phone,
-        "customer_external_id": buyer.external_id,
-        "placed_by_program": buyer.by_program,
-        "guest_network": buyer.network if order.status == OrderStatus.PENDING else None,
+        "customer_id": customer.id,
+        "customer_email": customer.email,
+        "customer_name": customer.name,
+        "customer_phone": customer.phone,
+        "customer_external_id": customer.external_id,
+        "placed_by_program": customer.by_program,
+        "guest_network": customer.network if order.status == OrderStatus.PENDING else None,
         "status": order.status,
         "needs_fulfilment": _needs_fulfilment(lines),
         "amount": order.amount,

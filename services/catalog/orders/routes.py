@@ -16,7 +16,7 @@ from services.catalog.db import Reading, Transaction
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, erasure, lists, place
-from services.catalog.orders.buyers import buyer_of
+from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.errors import (
     AddressRequired,
     AddressStillNeeded,
@@ -75,7 +75,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
     ),
 )
 async def place_order(
-    request: PlaceOrder, customer: Customer, network: GuestNetwork, session: OrderTransaction, key: KeyHeader = None
+    request: PlaceOrder, caller: Customer, network: GuestNetwork, session: OrderTransaction, key: KeyHeader = None
 ) -> Response:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
@@ -84,9 +84,9 @@ async def place_order(
 
     If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """
-    idempotent = IdempotentRequest.of(customer.id, "place_order", key, request)
-    buyer = buyer_of(customer, request.customer, network)
-    order = await place.place_order(session, buyer, request, idempotent)
+    idempotent = IdempotentRequest.of(caller.id, "place_order", key, request)
+    customer = customer_of(caller, request.customer, network)
+    order = await place.place_order(session, customer, request, idempotent)
     return Response(order.model_dump_json(), 201, media_type="application/json")
 
 

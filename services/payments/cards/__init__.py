@@ -1,1 +1,1 @@
-"""Saved cards: Paystack's authorization codes with which a payer can be charged again. Card numbers are never stored."""
+"""Saved cards: Paystack's authorization codes with which a customer can be charged again. Card numbers are never stored."""

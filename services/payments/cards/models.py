@@ -10,7 +10,7 @@ from services.payments.models import Base
 
 
 class Card(Base):
-    """A saved card: Paystack's authorization code for charging a payer again, never the card number.
+    """A saved card: Paystack's authorization code for charging a customer again, never the card number.
 
     The data of a deactivated card is erased. Its signature is kept, so that a late webhook event does not save the card again. The
     authorization code is useless without our secret key; nevertheless the API does not return it, and it is not logged.
@@ -18,13 +18,13 @@ class Card(Base):
 
     __tablename__ = "cards"
     __table_args__ = (
-        UniqueConstraint("payer_id", "domain", "signature"),
+        UniqueConstraint("customer_id", "domain", "signature"),
         CheckConstraint("deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_deactivated"),
         Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    payer_id: Mapped[str]
+    customer_id: Mapped[str]
     domain: Mapped[str]
     signature: Mapped[str]
     authorization_code: Mapped[str | None]

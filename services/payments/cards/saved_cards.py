@@ -16,16 +16,16 @@ from services.payments.paystack.charge import Authorization
 from services.payments.settings import settings
 
 
-def active_cards_of(payer_id: str) -> Select[Card]:
-    """Select the payer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
-    return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None))
+def active_cards_of(customer_id: str) -> Select[Card]:
+    """Select the customer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
+    return select(Card).where(Card.customer_id == customer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
 class ChargedCard:
-    """The card of a successful payment, with the payment's payer, email and start time."""
+    """The card of a successful payment, with the payment's customer, email and start time."""
 
-    payer_id: str | None
+    customer_id: str | None
     email: str | None
     started_at: datetime
     authorization: Authorization | None
@@ -33,7 +33,7 @@ class ChargedCard:
 
 _INCOMING = array_parameters(
     id=Uuid,
-    payer_id=Text,
+    customer_id=Text,
     domain=Text,
     signature=Text,
     authorization_code=Text,
@@ -52,7 +52,7 @@ _REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
     Card.deactivated_at.is_(None)
     | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
 )
-IDENTITY = ("payer_id", "domain", "signature")
+IDENTITY = ("customer_id", "domain", "signature")
 SAVE = _INSERT.on_conflict_do_update(
     index_elements=IDENTITY,
     set_={
@@ -69,19 +69,19 @@ async def save(session: AsyncSession, charged_cards: Sequence[ChargedCard]) -> N
     A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
     Paystack is done.
     """
-    # By payer and signature: the card, the email and the start of the payment that was started last.
+    # By customer and signature: the card, the email and the start of the payment that was started last.
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
     for charged in sorted(charged_cards, key=lambda charged: charged.started_at):
         card = charged.authorization
-        if card is not None and charged.payer_id is not None and charged.email:
-            newest[charged.payer_id, card.signature] = card, charged.email, charged.started_at
+        if card is not None and charged.customer_id is not None and charged.email:
+            newest[charged.customer_id, card.signature] = card, charged.email, charged.started_at
     if not newest:
         return
     # Sorted, so that concurrent transactions lock the rows in the same order.
-    rows = [(payer_id, *newest[payer_id, signature]) for payer_id, signature in sorted(newest)]
+    rows = [(customer_id, *newest[customer_id, signature]) for customer_id, signature in sorted(newest)]
     columns = array_values(
         id=[uuid4() for _ in rows],
-        payer_id=[payer_id for payer_id, _, _, _ in rows],
+        customer_id=[customer_id for customer_id, _, _, _ in rows],
         domain=[settings.mode for _ in rows],
         signature=[card.signature for _, card, _, _ in rows],
         authorization_code=[card.code for _, card, _, _ in rows],
@@ -96,19 +96,19 @@ async def save(session: AsyncSession, charged_cards: Sequence[ChargedCard]) -> N
     await session.execute(SAVE, columns)
 
 
-async def find(session: AsyncSession, payer_id: str, card_id: UUID) -> Card:
-    """Return an active card of the payer. Raises CardNotFound."""
-    card = (await session.execute(active_cards_of(payer_id).where(Card.id == card_id))).scalar_one_or_none()
+async def find(session: AsyncSession, customer_id: str, card_id: UUID) -> Card:
+    """Return an active card of the customer. Raises CardNotFound."""
+    card = (await session.execute(active_cards_of(customer_id).where(Card.id == card_id))).scalar_one_or_none()
     if card is None:
         raise CardNotFound
     return card
 
 
-async def deactivate(session: AsyncSession, payer_id: str, card_id: UUID) -> None:
+async def deactivate(session: AsyncSession, customer_id: str, card_id: UUID) -> None:
     """Deactivate a card, and schedule its deactivation at Paystack (deactivation.py). Raises CardNotFound."""
     deactivated = (
         update(Card)
-        .where(Card.id == card_id, Card.payer_id == payer_id, Card.deactivated_at.is_(None))
+        .where(Card.id == card_id, Card.customer_id == customer_id, Card.deactivated_at.is_(None))
         .values(deactivated_at=func.now(), next_attempt_at=func.now(), attempts=0)
         .returning(Card.id)
     )

@@ -46,4 +46,4 @@ class CardView(ResponseModel):
 
 
 class Cards(ListResponse[CardView]):
-    """The saved cards of a payer."""
+    """The saved cards of a customer."""

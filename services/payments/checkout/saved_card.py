@@ -108,7 +108,7 @@ async def _insert_payment(
     payment = Payment(
         reference=new_reference(),
         order_id=order.id,
-        payer_id=caller.id,
+        customer_id=caller.id,
         email=card.email,
         card_id=card.id,
         client_metadata=order.metadata if metadata is None else metadata,

@@ -20,7 +20,7 @@ from kit.messaging import outbox
 from kit.observability.tracing import traceparent
 from services.payments import events as payment_events
 from services.payments.catalog_client import CatalogClient, Order
-from services.payments.checkout.payer import Payer, check_payer, payer_of
+from services.payments.checkout.customer import PaymentCustomer, check_customer, customer_of
 from services.payments.checkout.return_urls import with_query
 from services.payments.checkout.session_end import payable_until, transfer_seconds
 from services.payments.clients import Clients, problem_from_paystack
@@ -69,7 +69,7 @@ async def start_payment(
     Raises NotAllowed, NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChannelNotAvailable, ChargePending, PayerUnknown,
     PaymentRefused, PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
-    check_payer(caller, request)
+    check_customer(caller, request)
     idempotent = IdempotentRequest.of(caller.id, "POST /payments", idempotency_key, request)
     async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
@@ -79,8 +79,8 @@ async def start_payment(
         broken_rule = channel_rule_broken_by(request.channels or (), order.currency)
         if broken_rule is not None:
             raise ChannelNotAvailable(f"A channel is not available for the currency of the order: {broken_rule}.")
-        payer = payer_of(caller, request, order)
-        view = await _initialize_payment(sessions, paystack, payer, request, order)
+        customer = customer_of(caller, request, order)
+        view = await _initialize_payment(sessions, paystack, customer, request, order)
         async with sessions.begin() as session:
             await locked.store_response(session, 201, view)
         return view
@@ -103,7 +103,7 @@ async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Call
 async def _initialize_payment(
     sessions: async_sessionmaker[AsyncSession],
     paystack: Paystack,
-    payer: Payer,
+    customer: PaymentCustomer,
     request: StartPayment,
     order: Order,
 ) -> PaymentView:
@@ -111,7 +111,7 @@ async def _initialize_payment(
     reference as a duplicate.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        payment = _new_payment(payer, request, order)
+        payment = _new_payment(customer, request, order)
         async with sessions.begin() as session:
             await _check_other_payments(session, order)
             session.add(payment)
@@ -179,16 +179,16 @@ def log_started(payment: Payment) -> None:
     log.info("payment started", order_id=str(payment.order_id), reference=payment.reference, amount=amount)
 
 
-def _new_payment(payer: Payer, request: StartPayment, order: Order) -> Payment:
+def _new_payment(customer: PaymentCustomer, request: StartPayment, order: Order) -> Payment:
     return Payment(
         reference=new_reference(),
         order_id=order.id,
-        payer_id=payer.id,
-        email=payer.email,
-        phone=payer.phone,
-        started_by_program=payer.by_program,
-        customer_name=payer.name,
-        customer_external_id=payer.external_id,
+        customer_id=customer.id,
+        email=customer.email,
+        phone=customer.phone,
+        started_by_program=customer.by_program,
+        customer_name=customer.name,
+        customer_external_id=customer.external_id,
         client_metadata=order.metadata if request.metadata is None else request.metadata,
         amount=order.amount,
         currency=order.currency,

@@ -24,7 +24,7 @@ class LockedPayment(NamedTuple):
     id: int
     reference: str
     order_id: UUID | None
-    payer_id: str | None
+    customer_id: str | None
     started_by_program: bool
     email: str | None
     created_at: datetime

@@ -88,11 +88,11 @@ def find_conflict(recorded: PaidCharge | None, charge: Charge) -> str | None:
     )
 
 
-def saves_card(payer_id: str | None, status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> bool:
+def saves_card(customer_id: str | None, status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> bool:
     """Return True if the charge paid for a known customer's order, so its card can be saved.
 
     `status` is the payment's status after the charge. A charge that changes nothing is checked too, because an earlier report of the
     same charge may not have included the card.
     """
     pays_order = status == PaymentStatus.SUCCEEDED and charge.status == "success" and mismatch is None
-    return pays_order and payer_id is not None and charge.authorization is not None
+    return pays_order and customer_id is not None and charge.authorization is not None

@@ -127,7 +127,7 @@ class Batch:
         status = payment.status if earlier is None else earlier.transition.status
         transition = find_transition(status, charge, mismatch)
         # A program cannot charge the cards of its customers again, so they are not saved.
-        owner = None if payment.started_by_program else payment.payer_id
+        owner = None if payment.started_by_program else payment.customer_id
         if saves_card(owner, transition.status if transition else status, charge, mismatch):
             self.cards.append(ChargedCard(owner, payment.email, payment.created_at, charge.authorization))
         if transition is None:

@@ -60,14 +60,14 @@ async def proxy(postgres: Postgres, payments: RunningApp, notifier: Notifier) ->
 
 
 @pytest.fixture
-async def requests(client: httpx.AsyncClient, payer: dict[str, str], operator: dict[str, str]) -> dict[str, Ask]:
+async def requests(client: httpx.AsyncClient, customer: dict[str, str], operator: dict[str, str]) -> dict[str, Ask]:
     """One request of each kind that needs the database."""
     path = f"/payments/{(await create_paid_payment(paystack_id=None)).reference}"
     return {
-        "read": lambda: client.get(path, headers=payer),
-        "list": lambda: client.get("/payments", headers=payer),
-        "start": lambda: client.post("/payments", json={"order_id": str(uuid4())}, headers=with_key(payer)),
-        "verify": lambda: client.post(f"{path}/verify", headers=payer),
+        "read": lambda: client.get(path, headers=customer),
+        "list": lambda: client.get("/payments", headers=customer),
+        "start": lambda: client.post("/payments", json={"order_id": str(uuid4())}, headers=with_key(customer)),
+        "verify": lambda: client.post(f"{path}/verify", headers=customer),
         "refund": lambda: client.post(f"{path}/refunds", json={"amount": 1}, headers=with_key(operator)),
         "webhook": lambda: post_webhook(client, charge_success(f"pay-{uuid4().hex}")),
         "webhook events": lambda: client.get("/payments/webhook-events", headers=operator),

@@ -25,13 +25,13 @@ def is_try_again(answer: httpx.Response) -> bool:
 @each_moment
 async def test_start_when_its_transaction_is_aborted_may_be_repeated(
     client: httpx.AsyncClient,
-    payer: dict[str, str],
+    customer: dict[str, str],
     paystack: FakePaystack,
     catalog: FakeCatalog,
     sqlstate: str,
     when: When,
 ) -> None:
-    order, headers = catalog.add_order(), {**payer, "Idempotency-Key": uuid4().hex}
+    order, headers = catalog.add_order(), {**customer, "Idempotency-Key": uuid4().hex}
 
     async def start() -> httpx.Response:
         return await client.post("/payments", json={"order_id": order}, headers=headers)
@@ -44,9 +44,9 @@ async def test_start_when_its_transaction_is_aborted_may_be_repeated(
 
 @each_state
 async def test_start_when_its_response_cannot_be_stored_may_be_repeated(
-    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, sqlstate: str
+    client: httpx.AsyncClient, customer: dict[str, str], catalog: FakeCatalog, sqlstate: str
 ) -> None:
-    order, headers = catalog.add_order(), {**payer, "Idempotency-Key": uuid4().hex}
+    order, headers = catalog.add_order(), {**customer, "Idempotency-Key": uuid4().hex}
     async with broken_up("payments", "idempotency_keys", sqlstate):
         answer = await client.post("/payments", json={"order_id": order}, headers=headers)
         assert is_try_again(answer) or answer.json()["code"] == "idempotency_key_in_use"
@@ -71,17 +71,17 @@ async def test_refund_when_its_transaction_is_aborted_may_be_repeated(
 @each_state
 @each_moment
 async def test_verify_when_its_transaction_is_aborted_may_be_repeated(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, sqlstate: str, when: When
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, sqlstate: str, when: When
 ) -> None:
     one = await create_payment()
     paystack.add_transaction(one.reference)
     path = f"/payments/{one.reference}/verify"
     async with broken_up("payments", "ledger_transactions", sqlstate, when):
-        assert is_try_again(await client.post(path, headers=payer))
+        assert is_try_again(await client.post(path, headers=customer))
     assert (await find_payment(one.reference)).status == "pending"
     assert await outbox_types() == []
     await change_payments(one.reference, verify_attempts=0)  # as after two seconds
-    assert (await client.post(path, headers=payer)).json()["status"] == "succeeded"
+    assert (await client.post(path, headers=customer)).json()["status"] == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]
 
 

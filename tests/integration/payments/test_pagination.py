@@ -30,7 +30,7 @@ LISTS = [
     Listing(
         "/payments",
         "reference",
-        "INSERT INTO payments (reference, payer_id, amount, currency, verify_next_attempt_at)"
+        "INSERT INTO payments (reference, customer_id, amount, currency, verify_next_attempt_at)"
         f" SELECT {NAME}, 'p', 1, 'NGN', now() FROM {NUMBERS} n",
         "DELETE FROM payments WHERE reference LIKE 'goes%' AND id % 2 = 0",
         [encode_cursor("payments", "1"), encode_cursor("payments", 2**63), encode_cursor("webhook events", 1)],

@@ -22,11 +22,12 @@ FEW_ROWS, FEW_PAGES = 2_000, 600
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(seconds=ROWS * SECONDS)
 # Succeeded payments, one every 90 seconds. All others are old, except for the newest, which are pending: the statistics of the whole table
-# say nothing about a part of it. One payer has made 3 % of the payments, long ago.
+# say nothing about a part of it. One customer has made 3 % of the payments, long ago.
 INSERT = """
-    INSERT INTO payments (reference, payer_id, amount, currency, status, order_id, verify_next_attempt_at, created_at,
+    INSERT INTO payments (reference, customer_id, amount, currency, status, order_id, verify_next_attempt_at, created_at,
         customer_external_id)
-    SELECT 'many-' || n, CASE WHEN n % 2 = 0 AND n <= 12000 THEN 'payer-old' WHEN n % 70000 = 1 THEN 'payer-few' ELSE 'payer-' || n END,
+    SELECT 'many-' || n,
+        CASE WHEN n % 2 = 0 AND n <= 12000 THEN 'customer-old' WHEN n % 70000 = 1 THEN 'customer-few' ELSE 'customer-' || n END,
         1, 'NGN',
         CASE WHEN n <= 20 THEN 'held' WHEN n <= 12000 AND n % 3 = 0 THEN 'abandoned' WHEN n <= 12000 AND n % 3 = 1 THEN 'failed'
             WHEN n BETWEEN 90000 AND 90005 THEN 'disputed' WHEN n > CAST(:rows AS int) - 5 THEN 'pending' ELSE 'succeeded' END,
@@ -53,7 +54,7 @@ STATUSES: list[tuple[PaymentStatus, ...]] = [
     (PaymentStatus.FAILED, PaymentStatus.SUCCEEDED),
     tuple(PaymentStatus),
 ]
-PAYERS = [None, "payer-old", "payer-few", "payer-unknown"]
+CUSTOMERS = [None, "customer-old", "customer-few", "customer-unknown"]
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +72,16 @@ async def large_table(started_payments: RunningApp) -> AsyncIterator[AsyncSessio
         await session.rollback()
 
 
-@pytest.mark.parametrize("payer", PAYERS)
+@pytest.mark.parametrize("customer", CUSTOMERS)
 @pytest.mark.parametrize("period", PERIODS)
-async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, payer: str | None, period: str) -> None:
+async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, customer: str | None, period: str) -> None:
     since, until = PERIODS[period]
-    of_payer = select(func.count()).select_from(Payment).where(Payment.payer_id == payer)
-    # The payments of one payer are read until enough of them match; there is no index on payer and status.
-    most = 0 if payer is None else int((await large_table.execute(of_payer)).scalar_one())
+    of_customer = select(func.count()).select_from(Payment).where(Payment.customer_id == customer)
+    # The payments of one customer are read until enough of them match; there is no index on customer and status.
+    most = 0 if customer is None else int((await large_table.execute(of_customer)).scalar_one())
     middle = int((await large_table.execute(select(func.min(Payment.id)))).scalar_one()) + ROWS // 2
     for statuses, before in itertools.product(STATUSES, (None, middle)):
-        selected = PaymentFilter(payer_id=payer, statuses=statuses, since=since, until=until)
+        selected = PaymentFilter(customer_id=customer, statuses=statuses, since=since, until=until)
         with recorded(large_table) as statements:
             await list_payments(large_table, selected, LIMIT, before)
         for statement, parameters in statements:
@@ -89,19 +90,19 @@ async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, p
             assert pages <= most + FEW_PAGES, (statuses, before, statement)
 
 
-@pytest.mark.parametrize("payer", PAYERS)
+@pytest.mark.parametrize("customer", CUSTOMERS)
 async def test_list_by_external_id_reads_few_rows_and_finds_what_a_simple_query_finds(
-    large_table: AsyncSession, payer: str | None
+    large_table: AsyncSession, customer: str | None
 ) -> None:
     for (since, until), statuses, external_id in itertools.product(
         PERIODS.values(), STATUSES, ("x-old", "x-1", "x-unknown")
     ):
-        selected = PaymentFilter(payer_id=payer, external_id=external_id, statuses=statuses, since=since, until=until)
+        selected = PaymentFilter(customer_id=customer, external_id=external_id, statuses=statuses, since=since, until=until)
         with recorded(large_table) as statements:
             found = await list_payments(large_table, selected, LIMIT)
         conditions = [Payment.customer_external_id == external_id]
-        if payer is not None:
-            conditions.append(Payment.payer_id == payer)
+        if customer is not None:
+            conditions.append(Payment.customer_id == customer)
         if statuses:
             conditions.append(Payment.status.in_(statuses))
         if since is not None:
@@ -121,17 +122,17 @@ async def test_list_by_external_id_reads_few_rows_and_finds_what_a_simple_query_
 @pytest.mark.parametrize("period", PERIODS)
 async def test_list_of_a_large_table_shows_what_a_simple_query_finds(large_table: AsyncSession, period: str) -> None:
     since, until = PERIODS[period]
-    for statuses, payer in itertools.product(STATUSES, PAYERS):
+    for statuses, customer in itertools.product(STATUSES, CUSTOMERS):
         query = select(Payment.id)
         if statuses:
             query = query.where(Payment.status.in_(statuses))
-        if payer is not None:
-            query = query.where(Payment.payer_id == payer)
+        if customer is not None:
+            query = query.where(Payment.customer_id == customer)
         if since is not None:
             query = query.where(Payment.created_at >= since)
         if until is not None:
             query = query.where(Payment.created_at < until)
         expected = (await large_table.execute(query.order_by(Payment.id.desc()).limit(LIMIT))).scalars().all()
-        selected = PaymentFilter(payer_id=payer, statuses=statuses, since=since, until=until)
+        selected = PaymentFilter(customer_id=customer, statuses=statuses, since=since, until=until)
         found = await list_payments(large_table, selected, LIMIT)
-        assert [payment.id for payment in found] == expected, (statuses, payer)
+        assert [payment.id for payment in found] == expected, (statuses, customer)

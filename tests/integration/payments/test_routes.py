@@ -14,15 +14,15 @@ from tests.fixtures.tokens import Signer
 
 
 async def test_payments_are_visible_to_their_customer_and_to_operators(
-    client: httpx.AsyncClient, payer: dict[str, str], operator: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str], operator: dict[str, str]
 ) -> None:
-    mine, theirs = await create_payment(), await create_payment(payer_id="payer-2")
-    assert (await client.get(f"/payments/{mine.reference}", headers=payer)).json()["reference"] == mine.reference
-    unseen = await client.get(f"/payments/{theirs.reference}", headers=payer)
-    nothing = await client.get("/payments/pay-nothing", headers=payer)
+    mine, theirs = await create_payment(), await create_payment(customer_id="customer-2")
+    assert (await client.get(f"/payments/{mine.reference}", headers=customer)).json()["reference"] == mine.reference
+    unseen = await client.get(f"/payments/{theirs.reference}", headers=customer)
+    nothing = await client.get("/payments/pay-nothing", headers=customer)
     assert (unseen.status_code, nothing.status_code) == (404, 404)
     assert unseen.json()["detail"] == nothing.json()["detail"]
-    listed = (await client.get("/payments", headers=payer)).json()
+    listed = (await client.get("/payments", headers=customer)).json()
     assert [item["reference"] for item in listed["items"]] == [mine.reference]
     everything = (await client.get("/payments", headers=operator)).json()
     assert len(everything["items"]) == 2
@@ -35,13 +35,13 @@ async def test_payments_without_a_token_answer_401(client: httpx.AsyncClient) ->
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_list_shows_pages_newest_first(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
+async def test_list_shows_pages_newest_first(client: httpx.AsyncClient, customer: dict[str, str]) -> None:
     created = [(await create_payment()).reference for _ in range(7)]
     seen: list[str] = []
     cursor = None
     for _ in range(4):
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        page = (await client.get("/payments", params=params, headers=payer)).json()
+        page = (await client.get("/payments", params=params, headers=customer)).json()
         seen += [item["reference"] for item in page["items"]]
         cursor = page["next_cursor"]
     assert seen == created[::-1]
@@ -62,9 +62,9 @@ async def test_list_shows_pages_newest_first(client: httpx.AsyncClient, payer: d
     ids=map(str, itertools.count()),  # the cursors differ in each process, and so would the names of the tests
 )
 async def test_list_when_the_cursor_is_forged_is_refused(
-    client: httpx.AsyncClient, payer: dict[str, str], cursor: str
+    client: httpx.AsyncClient, customer: dict[str, str], cursor: str
 ) -> None:
-    answer = await client.get("/payments", params={"cursor": cursor}, headers=payer)
+    answer = await client.get("/payments", params={"cursor": cursor}, headers=customer)
     assert answer.status_code == (422 if len(cursor) > 2000 else 400)
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -91,7 +91,7 @@ async def test_list_finds_the_payments_that_match_every_filter(
     order = uuid4()
     old = await create_payment(order_id=order, status=PaymentStatus.FAILED, created_at=datetime(2026, 1, 5, tzinfo=UTC))
     new = await create_payment(order_id=order, created_at=datetime(2026, 1, 6, 12, tzinfo=UTC))
-    other = await create_payment(payer_id="payer-2", created_at=datetime(2026, 1, 7, tzinfo=UTC))
+    other = await create_payment(customer_id="customer-2", created_at=datetime(2026, 1, 7, tzinfo=UTC))
 
     async def found(query: str) -> list[str]:
         response = await client.get(f"/payments?{query}", headers=operator)
@@ -99,7 +99,7 @@ async def test_list_finds_the_payments_that_match_every_filter(
         return [item["reference"] for item in response.json()["items"]]
 
     assert await found(f"order_id={order}") == [new.reference, old.reference]
-    assert await found("customer=payer-2") == [other.reference]
+    assert await found("customer=customer-2") == [other.reference]
     assert await found(f"reference={new.reference}") == [new.reference]
     assert await found("status=failed") == [old.reference]
     assert await found("status=failed&status=pending") == [other.reference, new.reference, old.reference]
@@ -107,12 +107,12 @@ async def test_list_finds_the_payments_that_match_every_filter(
     assert await found("to=2026-01-06T12:00:00Z") == [old.reference]
     assert await found("from=2026-01-06T13:00:00%2B01:00&to=2026-01-07") == [new.reference]
     assert await found(f"order_id={order}&status=pending") == [new.reference]
-    assert await found(f"order_id={order}&customer=payer-2") == []
+    assert await found(f"order_id={order}&customer=customer-2") == []
     assert await found("order_id=&customer=&reference=&status=&from=&to=") == await found("")
 
 
 async def test_list_filters_do_not_show_payments_of_others(client: httpx.AsyncClient, signer: Signer) -> None:
-    payment = await create_payment(payer_id="payer-2")
-    for query in ("customer=payer-2", f"reference={payment.reference}", f"order_id={payment.order_id}"):
-        response = await client.get(f"/payments?{query}", headers=signer.headers("payer-1"))
+    payment = await create_payment(customer_id="customer-2")
+    for query in ("customer=customer-2", f"reference={payment.reference}", f"order_id={payment.order_id}"):
+        response = await client.get(f"/payments?{query}", headers=signer.headers("customer-1"))
         assert (response.status_code, response.json()["items"]) == (200, []), query

@@ -65,11 +65,11 @@ async def test_accepting_a_held_payment_wakes_the_relay(
 
 
 async def test_deleting_a_card_wakes_the_card_deactivator(
-    client: httpx.AsyncClient, payer: dict[str, str], woken: Woken
+    client: httpx.AsyncClient, customer: dict[str, str], woken: Woken
 ) -> None:
-    card = await save_card(client, payer)
+    card = await save_card(client, customer)
     woken()
-    assert (await client.delete(f"/payments/cards/{card['id']}", headers=payer)).status_code == 204
+    assert (await client.delete(f"/payments/cards/{card['id']}", headers=customer)).status_code == 204
     assert woken() == {Topic.CARDS}
 
 

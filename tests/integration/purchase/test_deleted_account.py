@@ -85,5 +85,5 @@ async def test_account_when_deleted_leaves_no_personal_data_in_three_databases(
         "delivered",
         {"id": str(account.id), "email": None, "name": None, "phone": None, "external_id": None},
     )
-    (paid,) = await shop.rows(shop.payments, "SELECT amount, paid_amount, payer_id, status FROM payments")
+    (paid,) = await shop.rows(shop.payments, "SELECT amount, paid_amount, customer_id, status FROM payments")
     assert tuple(paid) == (50_000, 50_000, str(account.id), "succeeded"), "the books are complete"

@@ -45,7 +45,7 @@ async def a_charge(shop: InProcessShop) -> Call:
     orders = [(await shop.place_order(await shop.create_product(stock=1))).json()["id"] for _ in range(2)]
     card = Card(
         id=uuid4(),
-        payer_id="buyer-1",
+        customer_id="buyer-1",
         domain="test",
         signature="SIG_1",
         authorization_code="AUTH_1",

@@ -25,7 +25,7 @@ from services.catalog.models import OutboxRow
 from services.catalog.order_models import Order
 from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.addresses import AddressFields
-from services.catalog.orders.buyers import buyer_of
+from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.errors import OrderNotPending, OutOfStock
 from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
@@ -137,7 +137,7 @@ class System:
         address = None if self.kind != "shipped" else AddressFields(**ADDRESS)
         request = PlaceOrder(items=[OrderLine(product_id=self.product_id, quantity=quantity)], address=address)
         try:
-            order = await place.place_order(self.session, buyer_of(CUSTOMER, None, None), request)
+            order = await place.place_order(self.session, customer_of(CUSTOMER, None, None), request)
         except OutOfStock:  # nothing was changed: the only product was not reserved
             return False
         self.ids.append(order.id)

@@ -26,7 +26,7 @@ def list_payments(
     as_json: bool,
 ) -> None:
     """Print the payments that match all conditions, newest first."""
-    selected = PaymentFilter(payer_id=customer, order_id=order_id, statuses=statuses, since=since, until=until)
+    selected = PaymentFilter(customer_id=customer, order_id=order_id, statuses=statuses, since=since, until=until)
 
     async def work(context: Context) -> list[PaidPaymentView]:
         async with sessions() as session:

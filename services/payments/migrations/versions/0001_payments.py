@@ -102,7 +102,7 @@ def upgrade() -> None:
     op.create_table(
         "cards",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("payer_id", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=False),
         sa.Column("domain", sa.Text(), nullable=False),
         sa.Column("signature", sa.Text(), nullable=False),
         sa.Column("authorization_code", sa.Text(), nullable=True),
@@ -121,7 +121,7 @@ def upgrade() -> None:
             "deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name=op.f("ck_cards_usable_or_deactivated")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cards")),
-        sa.UniqueConstraint("payer_id", "domain", "signature", name=op.f("uq_cards_payer_id_domain_signature")),
+        sa.UniqueConstraint("customer_id", "domain", "signature", name=op.f("uq_cards_customer_id_domain_signature")),
     )
     op.create_index(
         op.f("ix_cards_next_attempt_at"),
@@ -250,7 +250,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("order_id", sa.Uuid(), nullable=True),
-        sa.Column("payer_id", sa.Text(), nullable=True),
+        sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("started_by_program", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -323,13 +323,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_payments_program_email",
         "payments",
-        ["payer_id", sa.literal_column("lower(email)")],
+        ["customer_id", sa.literal_column("lower(email)")],
         unique=False,
         postgresql_where=sa.text("started_by_program"),
     )
     op.create_index(op.f("ix_payments_created_at"), "payments", ["created_at"], unique=False, postgresql_using="brin")
     op.create_index(op.f("ix_payments_order_id"), "payments", ["order_id"], unique=False)
-    op.create_index(op.f("ix_payments_payer_id_id"), "payments", ["payer_id", "id"], unique=False)
+    op.create_index(op.f("ix_payments_customer_id_id"), "payments", ["customer_id", "id"], unique=False)
     op.create_index(
         op.f("ix_payments_payout_id"),
         "payments",
@@ -669,7 +669,7 @@ def downgrade() -> None:
     op.drop_index(
         op.f("ix_payments_payout_id"), table_name="payments", postgresql_where=sa.text("payout_id IS NOT NULL")
     )
-    op.drop_index(op.f("ix_payments_payer_id_id"), table_name="payments")
+    op.drop_index(op.f("ix_payments_customer_id_id"), table_name="payments")
     op.drop_index(op.f("ix_payments_order_id"), table_name="payments")
     op.drop_index("ix_payments_program_email", table_name="payments", postgresql_where=sa.text("started_by_program"))
     op.drop_index(

@@ -12,10 +12,10 @@ from tests.fixtures.tokens import Signer
 
 
 async def test_card_when_an_order_was_paid_with_it_is_saved_and_shown_without_its_code(
-    client: httpx.AsyncClient, payer: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     await buy(client, authorization())
-    answer = await client.get("/payments/cards", headers=payer)
+    answer = await client.get("/payments/cards", headers=customer)
     (shown,) = answer.json()["items"]
     assert {name: shown[name] for name in ("brand", "last4", "exp_month", "exp_year", "bank")} == {
         "brand": "visa",
@@ -27,7 +27,7 @@ async def test_card_when_an_order_was_paid_with_it_is_saved_and_shown_without_it
     assert "AUTH_" not in answer.text
     assert "SIG_" not in answer.text
     (saved,) = await all_cards()
-    assert (saved.authorization_code, saved.email, saved.payer_id) == ("AUTH_4081", "payer@example.com", "payer-1")
+    assert (saved.authorization_code, saved.email, saved.customer_id) == ("AUTH_4081", "payer@example.com", "customer-1")
 
 
 NOT_SAVED: dict[str, tuple[Json | None, Json]] = {
@@ -54,28 +54,28 @@ async def test_card_when_the_charge_does_not_qualify_is_not_saved(client: httpx.
 
 
 async def test_card_when_the_payment_belongs_to_no_customer_is_not_saved(client: httpx.AsyncClient) -> None:
-    await buy(client, authorization(), payer_id=None)
+    await buy(client, authorization(), customer_id=None)
     await deliver(client, charge_success("pay-of-another-system", authorization=authorization()))
     assert await all_cards() == []
 
 
 async def test_card_when_it_is_used_again_is_one_card_of_each_customer(
-    client: httpx.AsyncClient, payer: dict[str, str], signer: Signer
+    client: httpx.AsyncClient, customer: dict[str, str], signer: Signer
 ) -> None:
     await buy(client, authorization())
     await buy(client, authorization(authorization_code="AUTH_newer", exp_year="2033"))
     await buy(client, authorization("5678"))
-    await buy(client, authorization(), payer_id="payer-2")
-    shown = await list_cards(client, payer)
+    await buy(client, authorization(), customer_id="customer-2")
+    shown = await list_cards(client, customer)
     assert sorted(card["last4"] for card in shown) == ["4081", "5678"]
     assert {card["exp_year"] for card in shown if card["last4"] == "4081"} == {2033}
-    codes = {(card.payer_id, card.authorization_code) for card in await all_cards()}
-    assert codes == {("payer-1", "AUTH_newer"), ("payer-1", "AUTH_5678"), ("payer-2", "AUTH_4081")}
-    assert len(await list_cards(client, signer.headers("payer-2"))) == 1
+    codes = {(card.customer_id, card.authorization_code) for card in await all_cards()}
+    assert codes == {("customer-1", "AUTH_newer"), ("customer-1", "AUTH_5678"), ("customer-2", "AUTH_4081")}
+    assert len(await list_cards(client, signer.headers("customer-2"))) == 1
 
 
 async def test_card_when_one_batch_contains_it_often_is_saved_as_the_newest(
-    client: httpx.AsyncClient, payer: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     for number in range(20):
         one = await create_payment()
@@ -83,16 +83,16 @@ async def test_card_when_one_batch_contains_it_often_is_saved_as_the_newest(
             client, charge_success(one.reference, authorization=authorization(exp_year=str(2030 + number)))
         )
     await process_webhook_events()
-    assert [card["exp_year"] for card in await list_cards(client, payer)] == [2049]
+    assert [card["exp_year"] for card in await list_cards(client, customer)] == [2049]
 
 
 async def test_card_when_only_the_second_webhook_carries_it_is_saved(
-    client: httpx.AsyncClient, payer: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     one = await buy(client, {})
-    assert await list_cards(client, payer) == []
+    assert await list_cards(client, customer) == []
     await deliver(client, charge_success(one.reference, authorization=authorization()))
-    assert len(await list_cards(client, payer)) == 1
+    assert len(await list_cards(client, customer)) == 1
     assert await outbox_types() == ["payment.succeeded"]
 
 
@@ -103,18 +103,18 @@ async def test_card_when_the_second_webhook_is_of_another_mode_is_not_saved(clie
 
 
 async def test_card_when_its_fields_are_odd_does_not_delay_the_payment(
-    client: httpx.AsyncClient, payer: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     odd = authorization(last4=4081, brand="x\x00y" * 100, exp_month="13", exp_year={}, bank=["a"])
     one = await buy(client, odd)
     assert (await find_payment(one.reference)).status == "succeeded"
-    (shown,) = await list_cards(client, payer)
+    (shown,) = await list_cards(client, customer)
     assert (shown["last4"], shown["exp_month"], shown["exp_year"], shown["bank"]) == (None, None, None, None)
 
 
 async def test_list_cards_when_a_card_was_saved_in_test_mode_omits_it_under_a_live_key(
-    client: httpx.AsyncClient, payer: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     await buy(client, authorization())
     await execute("UPDATE cards SET domain = 'live'")
-    assert await list_cards(client, payer) == []
+    assert await list_cards(client, customer) == []

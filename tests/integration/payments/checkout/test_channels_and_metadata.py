@@ -16,18 +16,18 @@ METADATA = {"campaign": "november", "basket.id": "17", "note": "Ọjà ńlá"}
 
 
 async def test_metadata_is_stored_returned_published_and_sent_to_paystack(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack
 ) -> None:
-    started = await start(client, payer, "k-1", metadata=METADATA)
+    started = await start(client, customer, "k-1", metadata=METADATA)
     assert (started.status_code, started.json()["metadata"]) == (201, METADATA)
-    assert (await start(client, payer, "k-1", metadata=METADATA)).json() == started.json()
+    assert (await start(client, customer, "k-1", metadata=METADATA)).json() == started.json()
     sent = paystack.bodies_of("initialize")[-1]["metadata"]
     assert {**sent, **METADATA} == sent
     assert sent["order_id"] == ORDER
     reference = started.json()["reference"]
     paystack.add_transaction(reference, metadata=sent)
-    await client.post(f"/payments/{reference}/verify", headers=payer)
-    shown = (await client.get(f"/payments/{reference}", headers=payer)).json()
+    await client.post(f"/payments/{reference}/verify", headers=customer)
+    shown = (await client.get(f"/payments/{reference}", headers=customer)).json()
     assert (shown["status"], shown["metadata"]) == ("succeeded", METADATA)
     events = await outbox_events()
     assert [(event.type, event.data.metadata) for event in events] == [
@@ -36,19 +36,19 @@ async def test_metadata_is_stored_returned_published_and_sent_to_paystack(
     ]
 
 
-async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
-    assert (await start(client, payer)).json()["metadata"] == {}
+async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, customer: dict[str, str]) -> None:
+    assert (await start(client, customer)).json()["metadata"] == {}
 
 
 async def test_payment_without_metadata_has_that_of_its_order(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, catalog: FakeCatalog
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, catalog: FakeCatalog
 ) -> None:
     catalog.add_order(ORDER, metadata=METADATA)
-    assert (await start(client, payer)).json()["metadata"] == METADATA
+    assert (await start(client, customer)).json()["metadata"] == METADATA
     sent = paystack.bodies_of("initialize")[-1]["metadata"]
     assert {**sent, **METADATA} == sent
-    assert (await start(client, payer, metadata={"own": "x"})).json()["metadata"] == {"own": "x"}
-    assert (await start(client, payer, metadata={})).json()["metadata"] == {}
+    assert (await start(client, customer, metadata={"own": "x"})).json()["metadata"] == {"own": "x"}
+    assert (await start(client, customer, metadata={})).json()["metadata"] == {}
 
 
 FILTERS: dict[str, Any] = {
@@ -62,11 +62,11 @@ FILTERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("filters", [FILTERS, *({name: value} for name, value in FILTERS.items())])
 async def test_custom_filters_are_sent_to_paystack(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, filters: dict[str, Any]
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, filters: dict[str, Any]
 ) -> None:
-    assert (await start(client, payer, custom_filters=filters)).status_code == 201
+    assert (await start(client, customer, custom_filters=filters)).status_code == 201
     assert paystack.bodies_of("initialize")[-1]["metadata"]["custom_filters"] == filters
-    assert (await start(client, payer)).status_code == 201
+    assert (await start(client, customer)).status_code == 201
     assert "custom_filters" not in paystack.bodies_of("initialize")[-1]["metadata"]
 
 
@@ -85,9 +85,9 @@ async def test_custom_filters_are_sent_to_paystack(
     ],
 )
 async def test_custom_filters_that_paystack_does_not_have_are_refused(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, filters: Any
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, filters: Any
 ) -> None:
-    refused = await start(client, payer, custom_filters=filters)
+    refused = await start(client, customer, custom_filters=filters)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert "custom_filters" in refused.json()["detail"]
     assert (await all_payments(), paystack.calls) == ([], [])
@@ -112,27 +112,27 @@ async def test_custom_filters_that_paystack_does_not_have_are_refused(
     ],
 )
 async def test_metadata_that_is_too_large_or_reserved_is_refused(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, metadata: Any
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, metadata: Any
 ) -> None:
-    refused = await start(client, payer, metadata=metadata)
+    refused = await start(client, customer, metadata=metadata)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert "metadata" in refused.json()["detail"]
     assert await all_payments() == []
 
 
 async def test_channels_are_sent_to_paystack(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack
 ) -> None:
-    assert (await start(client, payer, channels=["bank_transfer", "ussd"])).status_code == 201
+    assert (await start(client, customer, channels=["bank_transfer", "ussd"])).status_code == 201
     assert paystack.bodies_of("initialize")[-1]["channels"] == ["bank_transfer", "ussd"]
-    assert (await start(client, payer)).status_code == 201
+    assert (await start(client, customer)).status_code == 201
     assert "channels" not in paystack.bodies_of("initialize")[-1]
 
 
 async def test_channel_that_the_currency_does_not_have_is_refused_and_nothing_is_stored(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack
 ) -> None:
-    refused = await start(client, payer, channels=["card", "mobile_money"])
+    refused = await start(client, customer, channels=["card", "mobile_money"])
     assert (refused.status_code, refused.json()["code"]) == (422, "channel_not_available")
     assert "NGN can be paid with card, bank, ussd, bank_transfer, apple_pay" in refused.json()["detail"]
     assert (await all_payments(), paystack.calls) == ([], [])
@@ -140,7 +140,7 @@ async def test_channel_that_the_currency_does_not_have_is_refused_and_nothing_is
 
 @pytest.mark.parametrize("channels", [[], ["card", "card"], ["cash"], ["CARD"], "card", [None], ["card"] * 9])
 async def test_channels_that_are_not_a_list_of_different_channels_are_refused(
-    client: httpx.AsyncClient, payer: dict[str, str], channels: Any
+    client: httpx.AsyncClient, customer: dict[str, str], channels: Any
 ) -> None:
-    refused = await start(client, payer, channels=channels)
+    refused = await start(client, customer, channels=channels)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")

@@ -63,10 +63,10 @@ async def test_program_that_names_no_customer_pays_for_the_customer_of_its_order
 
 
 async def test_customer_is_refused_without_the_scope(
-    client: httpx.AsyncClient, signer: Signer, payer: Headers, paystack: FakePaystack
+    client: httpx.AsyncClient, signer: Signer, customer: Headers, paystack: FakePaystack
 ) -> None:
     only_orders = program_headers(signer, scopes=frozenset({"orders:write_for"}))
-    for headers in (payer, signer.headers(scopes=ADMIN), signer.headers(email=None), only_orders):
+    for headers in (customer, signer.headers(scopes=ADMIN), signer.headers(email=None), only_orders):
         refused = await start(client, headers, customer=CHIDI)
         assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
         assert "payments:write_for" in refused.json()["detail"]
@@ -100,10 +100,10 @@ async def test_customer_that_is_not_valid_is_refused(
 
 
 async def test_cards_of_the_customers_of_a_program_are_not_saved(
-    client: httpx.AsyncClient, merchant: Headers, payer: Headers, catalog: FakeCatalog
+    client: httpx.AsyncClient, merchant: Headers, customer: Headers, catalog: FakeCatalog
 ) -> None:
-    for headers, customer, cards in ((merchant, CHIDI, 0), (payer, None, 1)):
-        started = await start(client, headers, order_id=catalog.add_order(), customer=customer)
+    for headers, named, cards in ((merchant, CHIDI, 0), (customer, None, 1)):
+        started = await start(client, headers, order_id=catalog.add_order(), customer=named)
         reference = started.json()["reference"]
         await deliver(client, charge_success(reference, authorization=authorization()))
         shown = await client.get(f"/payments/{reference}", headers=headers)
@@ -112,8 +112,8 @@ async def test_cards_of_the_customers_of_a_program_are_not_saved(
 
 
 async def test_program_needs_no_verified_address(
-    client: httpx.AsyncClient, merchant: Headers, payer: Headers, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, merchant: Headers, customer: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "settings", settings.model_copy(update={"payments_require_verified_email": True}))
     assert (await start(client, merchant, customer=CHIDI)).status_code == 201
-    assert (await start(client, payer)).json()["code"] == "email_not_verified"
+    assert (await start(client, customer)).json()["code"] == "email_not_verified"

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.usefixtures("order")
     ids=str,
 )
 async def test_start_when_initialize_is_lost_tries_again_under_a_new_reference(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, first: Any
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, first: Any
 ) -> None:
     paystack.fail(first, operation="initialize")
-    answer = await start(client, payer)
+    answer = await start(client, customer)
     assert answer.status_code == 201
     sent = [body["reference"] for body in paystack.bodies_of("initialize")]
     assert len(set(sent)) == 2
@@ -52,15 +52,15 @@ async def test_start_when_initialize_is_lost_tries_again_under_a_new_reference(
     ids=str,
 )
 async def test_start_when_paystack_fails_leaves_no_open_payment(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, fault: Any, status: int, code: str
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, fault: Any, status: int, code: str
 ) -> None:
     paystack.fail(fault, times=None)
-    answer = await start(client, payer, "k-1")
+    answer = await start(client, customer, "k-1")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert {one.status for one in await all_payments()} == {"abandoned"}
     # Nothing was started under the key, so it is free again.
     paystack.recover()
-    assert (await start(client, payer, "k-1")).status_code == 201
+    assert (await start(client, customer, "k-1")).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_start_when_paystack_fails_leaves_no_open_payment(
 )
 async def test_start_when_catalog_does_not_return_a_payable_order_starts_nothing(
     client: httpx.AsyncClient,
-    payer: dict[str, str],
+    customer: dict[str, str],
     catalog: FakeCatalog,
     paystack: FakePaystack,
     given: Any,
@@ -92,7 +92,7 @@ async def test_start_when_catalog_does_not_return_a_payable_order_starts_nothing
     code: str,
 ) -> None:
     catalog.answer = given
-    answer = await start(client, payer, "k-1")
+    answer = await start(client, customer, "k-1")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert await all_payments() == []
     assert paystack.calls == []
@@ -100,21 +100,21 @@ async def test_start_when_catalog_does_not_return_a_payable_order_starts_nothing
 
 @pytest.mark.parametrize("path", ["/payments", "/payments/charge"])
 async def test_start_when_no_secret_key_is_configured_stores_no_payment(
-    client: httpx.AsyncClient, payer: dict[str, str], payments: RunningApp, clients: Clients, path: str
+    client: httpx.AsyncClient, customer: dict[str, str], payments: RunningApp, clients: Clients, path: str
 ) -> None:
     payments.state["clients"] = replace(clients, configured_paystack=None)
     body = {"order_id": ORDER} | ({"card_id": str(uuid4())} if path.endswith("charge") else {})
-    answer = await client.post(path, json=body, headers={**payer, "Idempotency-Key": "k"})
+    answer = await client.post(path, json=body, headers={**customer, "Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")
     assert await all_payments() == []
 
 
 async def test_start_when_paystack_refuses_the_currency_then_the_detail_states_the_rule(
-    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], catalog: FakeCatalog, paystack: FakePaystack
 ) -> None:
     catalog.add_order(ORDER, amount=200, currency="USD")
     paystack.fail(refusal(400, "unsupported_currency", "Currency not supported by merchant"), operation="initialize")
-    answer = await start(client, payer)
+    answer = await start(client, customer)
     assert (answer.status_code, answer.json()["code"]) == (422, "payment_refused")
     assert (
         "Currency not supported by merchant (USD can be accepted by Paystack accounts in Kenya and Nigeria"
@@ -124,11 +124,11 @@ async def test_start_when_paystack_refuses_the_currency_then_the_detail_states_t
 
 @pytest.mark.parametrize("message", ["\ud800", "a\x00b", "\n" * 600, "\U0001f4a5" * 600, 5, None, {"a": 1}], ids=repr)
 async def test_start_when_paystack_refuses_with_any_text_answers_a_problem(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, message: object
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, message: object
 ) -> None:
     body = json.dumps({"status": False, "message": message, "code": message})
     paystack.fail(httpx.Response(400, content=body), operation="initialize")
-    answer = await start(client, payer)
+    answer = await start(client, customer)
     assert (answer.status_code, answer.json()["code"]) == (422, "payment_refused"), answer.text
     (stored,) = await all_payments()
     assert stored.status == "abandoned"
@@ -137,7 +137,7 @@ async def test_start_when_paystack_refuses_with_any_text_answers_a_problem(
 @pytest.mark.parametrize("field", ["authorization_url", "access_code"])
 @pytest.mark.parametrize("value", ["\ud800", "a\x00b", "", "x" * 3000, "https://pay.test/\u00e9", 5, None], ids=repr)
 async def test_start_when_paystacks_page_is_unusable_is_tried_again(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, field: str, value: object
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, field: str, value: object
 ) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         reference = json.loads(request.content)["reference"]
@@ -145,6 +145,6 @@ async def test_start_when_paystacks_page_is_unusable_is_tried_again(
         return httpx.Response(200, content=json.dumps({"status": True, "message": "ok", "data": data}))
 
     paystack.fail(answer, operation="initialize")
-    started = await start(client, payer)
+    started = await start(client, customer)
     assert started.status_code == 201, started.text
     assert [payment.status for payment in await all_payments()] == ["abandoned", "pending"]

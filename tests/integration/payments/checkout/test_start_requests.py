@@ -30,7 +30,7 @@ async def test_start_when_the_caller_may_not_pay_is_refused(
 async def test_start_when_a_guest_pays_takes_the_address_of_the_request(
     client: httpx.AsyncClient, signer: Signer, paystack: FakePaystack, catalog: FakeCatalog
 ) -> None:
-    guest = signer.headers("payer-1", email=None)
+    guest = signer.headers("customer-1", email=None)
     started = await start(client, guest, email="guest@exämple.com")
     assert started.status_code == 201, started.text
     assert paystack.bodies_of("initialize")[-1]["email"] == "guest@xn--exmple-cua.com"
@@ -38,9 +38,9 @@ async def test_start_when_a_guest_pays_takes_the_address_of_the_request(
 
 
 async def test_start_when_the_token_has_an_address_ignores_that_of_the_request(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack
 ) -> None:
-    assert (await start(client, payer, email="other@example.com")).status_code == 201
+    assert (await start(client, customer, email="other@example.com")).status_code == 201
     assert paystack.bodies_of("initialize")[-1]["email"] == "payer@example.com"
 
 
@@ -67,18 +67,18 @@ async def test_start_when_the_token_has_an_address_ignores_that_of_the_request(
     ids=str,
 )
 async def test_start_when_the_request_is_invalid_answers_422(
-    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, body: dict[str, Any]
+    client: httpx.AsyncClient, customer: dict[str, str], catalog: FakeCatalog, body: dict[str, Any]
 ) -> None:
-    answer = await start(client, payer, **body)
+    answer = await start(client, customer, **body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert catalog.calls == []
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "é"])
 async def test_start_when_the_idempotency_key_is_invalid_answers_422(
-    client: httpx.AsyncClient, payer: dict[str, str], key: str
+    client: httpx.AsyncClient, customer: dict[str, str], key: str
 ) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in payer.items()]
+    headers = [(name.encode(), value.encode()) for name, value in customer.items()]
     answer = await client.post(
         "/payments", json={"order_id": ORDER}, headers=[*headers, (b"Idempotency-Key", key.encode())]
     )
@@ -102,7 +102,7 @@ async def test_start_when_the_idempotency_key_is_invalid_answers_422(
 )
 async def test_start_redirects_to_allowed_origins_only(
     client: httpx.AsyncClient,
-    payer: dict[str, str],
+    customer: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     origins: str,
     url: str,
@@ -111,7 +111,7 @@ async def test_start_redirects_to_allowed_origins_only(
     monkeypatch.setenv("PAYMENTS_CALLBACK_ORIGINS", origins)
     monkeypatch.setattr(schemas, "settings", load_settings(PaymentsSettings))
     for field in ("callback_url", "cancel_url"):
-        answer = await start(client, payer, **{field: url})
+        answer = await start(client, customer, **{field: url})
         assert answer.status_code == status, answer.text
 
 
@@ -132,9 +132,9 @@ def test_callback_origins_that_are_no_origins_are_refused_by_name(monkeypatch: p
     ],
 )
 async def test_start_sends_the_cancel_url_byte_for_byte_with_our_reference(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, cancel_url: str | None, sent: str
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, cancel_url: str | None, sent: str
 ) -> None:
-    answer = await start(client, payer, cancel_url=cancel_url)
+    answer = await start(client, customer, cancel_url=cancel_url)
     assert answer.status_code == 201, answer.text
     (body,) = paystack.bodies_of("initialize")
     assert body["metadata"]["cancel_action"] == sent.format(answer.json()["reference"])
@@ -143,7 +143,7 @@ async def test_start_sends_the_cancel_url_byte_for_byte_with_our_reference(
 async def test_start_sends_an_email_address_in_ascii(
     client: httpx.AsyncClient, signer: Signer, paystack: FakePaystack
 ) -> None:
-    headers = signer.headers("payer-1", email="ada@b\u00fccher.example")
+    headers = signer.headers("customer-1", email="ada@b\u00fccher.example")
     assert (await start(client, headers)).status_code == 201
     assert paystack.bodies_of("initialize")[0]["email"] == "ada@xn--bcher-kva.example"
     assert (await all_payments())[0].email == "ada@b\u00fccher.example"

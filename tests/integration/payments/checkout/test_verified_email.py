@@ -20,19 +20,19 @@ async def test_pay_when_the_address_is_not_verified_is_refused_if_the_setting_de
 ) -> None:
     monkeypatch.setattr(auth, "settings", settings.model_copy(update={"payments_require_verified_email": required}))
     for claims in ({}, {"email_verified": False}, {"email_verified": None}):
-        answer = await start(client, signer.headers("payer-1", **claims))
+        answer = await start(client, signer.headers("customer-1", **claims))
         assert answer.status_code == (403 if required else 201), answer.text
         if required:
             assert answer.json()["code"] == "email_not_verified"
-    assert (await start(client, signer.headers("payer-1", email_verified=True))).status_code == 201
+    assert (await start(client, signer.headers("customer-1", email_verified=True))).status_code == 201
 
 
 async def test_pay_with_a_saved_card_when_the_address_is_not_verified_is_refused(
     client: httpx.AsyncClient, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "settings", settings.model_copy(update={"payments_require_verified_email": True}))
-    card = await create_card(payer_id="payer-1")
+    card = await create_card(customer_id="customer-1")
     body = {"order_id": str(UUID(ORDER)), "card_id": str(card.id)}
-    headers = {**signer.headers("payer-1"), "Idempotency-Key": "one"}
+    headers = {**signer.headers("customer-1"), "Idempotency-Key": "one"}
     answer = await client.post("/payments/charge", json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "email_not_verified")

@@ -15,7 +15,7 @@ from tests.fixtures.payments_requests import deliver
 
 
 async def test_list_shows_the_payments_that_match_all_options(command: CommandLine) -> None:
-    first, second = await create_payment(), await create_paid_payment(payer_id="payer-2")
+    first, second = await create_payment(), await create_paid_payment(customer_id="customer-2")
     third = await create_payment(status="abandoned")
 
     async def listed(*options: str) -> list[str]:
@@ -25,7 +25,7 @@ async def test_list_shows_the_payments_that_match_all_options(command: CommandLi
     assert await listed("--limit", "1") == [third.reference]
     assert await listed("--status", "pending", "--status", "abandoned") == [third.reference, first.reference]
     assert await listed("--order-id", str(second.order_id)) == [second.reference]
-    assert await listed("--customer", "payer-2") == [second.reference]
+    assert await listed("--customer", "customer-2") == [second.reference]
     assert await listed("--from", "1h", "--status", "succeeded") == [second.reference]
     assert await listed("--to", (first.created_at - timedelta(seconds=1)).isoformat()) == []
     assert (await command.run("payments", "list", "--status", "lost")).code == 2

@@ -177,7 +177,7 @@ async def accept_over_http(client: httpx.AsyncClient, headers: dict[str, str], o
 async def test_review_when_a_payment_is_held_shows_the_difference_and_the_decisions_to_operators(
     client: httpx.AsyncClient,
     operator: dict[str, str],
-    payer: dict[str, str],
+    customer: dict[str, str],
     amount: int,
     changes: dict[str, Any],
     expected: tuple[object, ...],
@@ -191,7 +191,7 @@ async def test_review_when_a_payment_is_held_shows_the_difference_and_the_decisi
         review = shown["review"]
         assert (review["expected"], review["received"], review["difference"], review["decisions"]) == expected
         assert review["received_currency"] == changes.get("currency", "NGN")
-    assert (await client.get(path, headers=payer)).json()["review"] is None
+    assert (await client.get(path, headers=customer)).json()["review"] is None
 
 
 async def test_review_when_the_reference_is_unknown_offers_to_bind(
@@ -254,7 +254,7 @@ async def test_accept_when_the_token_may_not_refund_refunds_no_difference(
 
 
 async def test_payment_that_was_accepted_in_another_currency_is_refunded_in_the_currency_in_which_it_was_paid(
-    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs, payer: dict[str, str]
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs, customer: dict[str, str]
 ) -> None:
     one = await create_payment()
     paystack.add_transaction(one.reference, 1_000, currency="USD")
@@ -266,7 +266,7 @@ async def test_payment_that_was_accepted_in_another_currency_is_refunded_in_the_
     published = refund.model_dump()["data"]
     facts = ("amount", "currency", "refunded_amount", "refunded_currency", "fully_refunded", "overpaid_amount")
     assert [published[name] for name in facts] == [50_000, "NGN", 400, "USD", False, 0]
-    shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    shown = (await client.get(f"/payments/{one.reference}", headers=customer)).json()
     assert (shown["currency"], shown["paid_amount"], shown["paid_currency"]) == ("NGN", 1_000, "USD")
 
 

@@ -19,7 +19,7 @@ async def shown_metric(client: httpx.AsyncClient) -> float:
 
 async def test_key_when_it_is_rejected_alerts_operators_and_fails_no_payment(
     client: httpx.AsyncClient,
-    payer: dict[str, str],
+    customer: dict[str, str],
     operator: dict[str, str],
     paystack: FakePaystack,
     jobs: Jobs,
@@ -31,7 +31,7 @@ async def test_key_when_it_is_rejected_alerts_operators_and_fails_no_payment(
     waiting, paid = await create_payment(verify_next_attempt_at=LONG_AGO), await create_paid_payment()
     await change_payments(created_at=LONG_AGO)  # old enough to be abandoned
 
-    answer = await client.post(f"/payments/{waiting.reference}/verify", headers=payer)
+    answer = await client.post(f"/payments/{waiting.reference}/verify", headers=customer)
     assert (answer.status_code, answer.json()["code"]) == (503, "paystack_unavailable")
     assert await shown_metric(client) == 1
     async with living(jobs.sweeper.run):
@@ -57,7 +57,7 @@ async def test_key_when_it_is_rejected_alerts_operators_and_fails_no_payment(
         paystack.add_transaction(waiting.reference)
         third = await create_payment()
         paystack.add_transaction(third.reference)
-        answer = await client.post(f"/payments/{third.reference}/verify", headers=payer)
+        answer = await client.post(f"/payments/{third.reference}/verify", headers=customer)
         assert answer.json()["status"] == "succeeded"
         assert await shown_metric(client) == 0
         await execute("UPDATE payments SET verify_next_attempt_at = now()")

@@ -44,25 +44,25 @@ async def test_limit_before_any_call_allows_all_calls(limited: Paystack) -> None
 
 
 async def test_checkout_counts_its_call_and_the_one_for_the_session_timeout(
-    client: httpx.AsyncClient, catalog: FakeCatalog, payer: dict[str, str], limited: Paystack
+    client: httpx.AsyncClient, catalog: FakeCatalog, customer: dict[str, str], limited: Paystack
 ) -> None:
-    answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=payer)
+    answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=customer)
     assert answer.status_code == 201, answer.text
     assert await calls_left(limited) == ALLOWED_AT_ONCE - 2
 
 
-async def test_verify_counts_one_call(client: httpx.AsyncClient, payer: dict[str, str], limited: Paystack) -> None:
+async def test_verify_counts_one_call(client: httpx.AsyncClient, customer: dict[str, str], limited: Paystack) -> None:
     payment = await create_payment()
-    answer = await client.post(f"/payments/{payment.reference}/verify", headers=payer)
+    answer = await client.post(f"/payments/{payment.reference}/verify", headers=customer)
     assert answer.status_code == 200, answer.text
     assert await calls_left(limited) == ALLOWED_AT_ONCE - 1
 
 
 async def test_charging_a_saved_card_counts_its_call_and_the_one_for_the_session_timeout(
-    client: httpx.AsyncClient, catalog: FakeCatalog, payer: dict[str, str], limited: Paystack
+    client: httpx.AsyncClient, catalog: FakeCatalog, customer: dict[str, str], limited: Paystack
 ) -> None:
-    card = await save_card(client, payer)
-    assert (await charge_card(client, payer, catalog.add_order(), card)).status_code == 201
+    card = await save_card(client, customer)
+    assert (await charge_card(client, customer, catalog.add_order(), card)).status_code == 201
     assert await calls_left(limited) == ALLOWED_AT_ONCE - 2
 
 

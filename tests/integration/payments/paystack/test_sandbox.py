@@ -48,7 +48,7 @@ async def clients(sandbox: Merchant) -> AsyncIterator[Clients]:
 
 @pytest.mark.parametrize("name", CHARGE_WEBHOOKS)
 async def test_charge_of_any_form_is_settled(
-    client: httpx.AsyncClient, payer: dict[str, str], sandbox: Merchant, receiver: WebhookReceiver, name: str
+    client: httpx.AsyncClient, customer: dict[str, str], sandbox: Merchant, receiver: WebhookReceiver, name: str
 ) -> None:
     form: dict[str, Any] = {"currency": "NGN"} | CHARGE_WEBHOOKS[name]
     currency = form.pop("currency")
@@ -59,7 +59,7 @@ async def test_charge_of_any_form_is_settled(
     await deliver(client, (await receiver.wait(before + 1))[-1].body)
     if name == "multi-split":  # it names no currency: payments verifies, as the sweeper would
         assert (await find_payment(reference)).status == "pending"
-        await client.post(f"/payments/{reference}/verify", headers=payer)
+        await client.post(f"/payments/{reference}/verify", headers=customer)
     paid = await find_payment(reference)
     shown = await sandbox.verify(reference)
     assert (paid.status, paid.paid_amount, paid.paystack_id) == ("succeeded", 250_000, shown["id"])
@@ -75,14 +75,14 @@ async def test_charge_of_any_form_is_settled(
     ],
 )
 async def test_verify_when_the_sandbox_shows_a_status_changes_the_payment_accordingly(
-    client: httpx.AsyncClient, payer: dict[str, str], sandbox: Merchant, outcome: str, status: str
+    client: httpx.AsyncClient, customer: dict[str, str], sandbox: Merchant, outcome: str, status: str
 ) -> None:
     reference = (await sandbox.start())["reference"]
     await create_payment(reference, amount=250_000)
     await sandbox.pay(reference, outcome=outcome, deliveries=0)
-    answer = await client.post(f"/payments/{reference}/verify", headers=payer)
+    answer = await client.post(f"/payments/{reference}/verify", headers=customer)
     assert (answer.status_code, answer.json()["status"]) == (200, status)
-    shown = (await client.get(f"/payments/{reference}", headers=payer)).json()
+    shown = (await client.get(f"/payments/{reference}", headers=customer)).json()
     assert (shown["status"], shown["paystack_status"]) == (status, outcome)
 
 

@@ -157,7 +157,7 @@ async def test_refused_refund_is_not_sent_again_when_a_dispute_is_lost(
 @pytest.mark.parametrize("requested_by", ["operator-1", "catalog", "paystack"])
 async def test_failed_refund_needs_an_operator_whoever_requested_it(
     client: httpx.AsyncClient,
-    payer: dict[str, str],
+    customer: dict[str, str],
     operator: dict[str, str],
     paystack: FakePaystack,
     jobs: Jobs,
@@ -169,15 +169,15 @@ async def test_failed_refund_needs_an_operator_whoever_requested_it(
         await create_refund(one, amount=20_000, status="pending", requested_by=requested_by, paystack_id=listed["id"])
     await jobs.sync_refunds(one.reference)
     assert await gauges() == (1, 0)
-    for headers in (payer, operator):
+    for headers in (customer, operator):
         shown = (await client.get(f"/payments/{one.reference}/refunds?status=failed", headers=headers)).json()["items"]
         assert [(refund["requested_by"], refund["error"]) for refund in shown] == [(requested_by, FAILED_AT_PAYSTACK)]
-    pending = await client.get(f"/payments/{one.reference}/refunds?status=pending&status=requested", headers=payer)
+    pending = await client.get(f"/payments/{one.reference}/refunds?status=pending&status=requested", headers=customer)
     assert pending.json()["items"] == []
 
 
 async def test_list_of_all_refunds_is_filtered_by_status_and_paged(
-    client: httpx.AsyncClient, payer: dict[str, str], operator: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str], operator: dict[str, str]
 ) -> None:
     one = await create_paid_payment()
     made = [
@@ -198,6 +198,6 @@ async def test_list_of_all_refunds_is_filtered_by_status_and_paged(
     assert await listed("status=failed&status=needs-attention") == ([ids[3], ids[2], ids[0]], None)
     first, cursor = await listed("limit=3")
     assert (first + (await listed(f"limit=3&cursor={cursor}"))[0]) == ids[::-1]
-    assert (await client.get("/payments/refunds", headers=payer)).json()["code"] == "not_allowed"
+    assert (await client.get("/payments/refunds", headers=customer)).json()["code"] == "not_allowed"
     assert (await client.get("/payments/refunds?status=lost", headers=operator)).status_code == 422
     assert (await client.get("/payments/refunds?cursor=x", headers=operator)).json()["code"] == "invalid_cursor"

@@ -28,7 +28,7 @@ async def list_transfers(client: httpx.AsyncClient, operator: dict[str, str], **
 
 
 async def test_rejected_transfer_when_paystack_names_its_payment_appears_on_it_and_is_published(
-    client: httpx.AsyncClient, paystack: FakePaystack, payer: dict[str, str], operator: dict[str, str], jobs: Jobs
+    client: httpx.AsyncClient, paystack: FakePaystack, customer: dict[str, str], operator: dict[str, str], jobs: Jobs
 ) -> None:
     one, other = await create_payment(), await create_payment()  # of the same customer
     for payment in (one, other):
@@ -38,7 +38,7 @@ async def test_rejected_transfer_when_paystack_names_its_payment_appears_on_it_a
     before = metric("transfers_rejected_total", result="matched")
     await jobs.match_transfers()
     assert metric("transfers_rejected_total", result="matched") == before + 1
-    shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    shown = (await client.get(f"/payments/{one.reference}", headers=customer)).json()
     (event,) = await webhook_events()
     rejected = shown["last_rejected_transfer"]
     assert (rejected["amount"], rejected["reason"], rejected["message"]) == (
@@ -160,8 +160,8 @@ async def test_list_when_it_has_several_pages_shows_each_transfer_once(
     assert [each["amount"] for each in first["items"] + rest["items"]] == [3, 2, 1]
 
 
-async def test_list_when_the_caller_is_a_customer_answers_403(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
-    assert (await client.get(PATH, headers=payer)).status_code == 403
+async def test_list_when_the_caller_is_a_customer_answers_403(client: httpx.AsyncClient, customer: dict[str, str]) -> None:
+    assert (await client.get(PATH, headers=customer)).status_code == 403
 
 
 @pytest.mark.parametrize("other", [{"id": 1}, {"id": None}, {"amount": None}])

@@ -58,7 +58,7 @@ HELD: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize("name", HELD)
 async def test_settle_when_the_money_differs_holds_the_payment(
-    client: httpx.AsyncClient, payer: dict[str, str], name: str
+    client: httpx.AsyncClient, customer: dict[str, str], name: str
 ) -> None:
     changes, reason = HELD[name]
     one = await create_payment()
@@ -66,10 +66,10 @@ async def test_settle_when_the_money_differs_holds_the_payment(
     (event,) = await outbox_events()
     assert isinstance(event, PaymentHeld)
     assert (event.data.reason, event.data.amount) == (reason, 50_000)
-    shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    shown = (await client.get(f"/payments/{one.reference}", headers=customer)).json()
     assert (shown["status"], shown["held_reason"]) == ("held", reason)
     assert shown["paid_amount"] == changes.get("amount", 50_000)
-    listed = (await client.get("/payments", params={"status": "held"}, headers=payer)).json()
+    listed = (await client.get("/payments", params={"status": "held"}, headers=customer)).json()
     assert [item["reference"] for item in listed["items"]] == [one.reference]
     # An operator decides about held money: a second, correct charge does not deliver behind the operator's back.
     await deliver(client, charge_success(one.reference, id=7))

@@ -36,7 +36,7 @@ async def database_time() -> datetime:
 
 
 async def test_payment_when_webhook_verify_and_return_race_is_settled_once(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack
 ) -> None:
     payments = [await create_payment() for _ in range(TRIALS)]
     for one in payments:
@@ -48,7 +48,7 @@ async def test_payment_when_webhook_verify_and_return_race_is_settled_once(
 
         await asyncio.gather(
             webhook(),
-            client.post(f"/payments/{one.reference}/verify", headers=payer),
+            client.post(f"/payments/{one.reference}/verify", headers=customer),
             client.get("/payments/callback", params={"reference": one.reference}),
             webhook(),
         )

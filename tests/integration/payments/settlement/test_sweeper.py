@@ -215,7 +215,7 @@ async def test_sweep_when_the_plan_is_bad_takes_no_more_than_a_batch_at_once(
 
 
 async def test_sweep_when_a_transfer_is_on_its_way_stores_what_the_payment_waits_for(
-    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, jobs: Jobs
+    client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, jobs: Jobs
 ) -> None:
     one = await create_payment(verify_next_attempt_at=LONG_AGO)
     transaction = paystack.add_transaction(one.reference, status="abandoned")
@@ -223,7 +223,7 @@ async def test_sweep_when_a_transfer_is_on_its_way_stores_what_the_payment_waits
     async def waiting_for() -> str | None:
         await change_payments(one.reference, verify_next_attempt_at=LONG_AGO)
         assert await jobs.sweep() == [True]
-        shown: dict[str, str | None] = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+        shown: dict[str, str | None] = (await client.get(f"/payments/{one.reference}", headers=customer)).json()
         assert shown["status"] == "pending"
         return shown["waiting_for"]
 

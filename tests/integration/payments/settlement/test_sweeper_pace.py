@@ -52,8 +52,8 @@ async def test_sweep_when_thousands_of_payments_are_due_keeps_the_limit_and_its_
 ) -> None:
     """Paystack's clock and the sweeper's are the test's, and every answer is `ongoing` or paid, so nothing but the pace matters."""
     await execute(
-        "INSERT INTO payments (reference, order_id, payer_id, amount, currency, verify_next_attempt_at)"
-        " SELECT 'pay-' || n, gen_random_uuid(), 'payer-1', 50000, 'NGN', now() - n * interval '1 second'"
+        "INSERT INTO payments (reference, order_id, customer_id, amount, currency, verify_next_attempt_at)"
+        " SELECT 'pay-' || n, gen_random_uuid(), 'customer-1', 50000, 'NGN', now() - n * interval '1 second'"
         f" FROM generate_series(1, {many}) AS n"
     )
     for number in range(1, many + 1):

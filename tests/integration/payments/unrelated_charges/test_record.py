@@ -40,7 +40,7 @@ async def unrelated(client: httpx.AsyncClient, operator: dict[str, str], query: 
 
 
 async def test_charge_that_is_not_ours_is_recorded_once_counted_and_listed(
-    client: httpx.AsyncClient, operator: dict[str, str], payer: dict[str, str]
+    client: httpx.AsyncClient, operator: dict[str, str], customer: dict[str, str]
 ) -> None:
     before = metric("unrelated_charges_total")
     await deliver(client, charge_success(OTHER, fees=750), charge_success(OTHER, fees=750, channel="bank"))
@@ -54,7 +54,7 @@ async def test_charge_that_is_not_ours_is_recorded_once_counted_and_listed(
     assert metric("payments_held") == 0
     sums = (await ledger_balances())["NGN"]
     assert sums == {"paystack:receivable": 2 * 50_000 - 750, "other_applications": 750 - 2 * 50_000}
-    assert (await client.get("/payments/unrelated-charges", headers=payer)).json()["code"] == "not_allowed"
+    assert (await client.get("/payments/unrelated-charges", headers=customer)).json()["code"] == "not_allowed"
     page = (await client.get("/payments/unrelated-charges?limit=1", headers=operator)).json()
     assert await unrelated(client, operator, f"?limit=1&cursor={page['next_cursor']}") == [OTHER]
 
@@ -126,10 +126,10 @@ async def test_charge_that_was_recorded_as_unrelated_stays_so_when_the_setting_c
 
 
 async def test_started_payment_has_the_prefix_of_the_setting(
-    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, customer: dict[str, str], catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_settings(monkeypatch, PAYMENTS_REFERENCE_PREFIX="shop-eu-")
-    answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=payer)
+    answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=customer)
     assert (answer.status_code, answer.json()["reference"][:8]) == (201, "shop-eu-")
     assert len(answer.json()["reference"]) == len("shop-eu-") + 32
 

@@ -1,4 +1,4 @@
-"""Who pays: an account, a guest, or the customer of a program."""
+"""The customer of a payment: an account, a guest, or the customer of a program."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,11 @@ from services.payments.schemas import StartPayment
 
 
 @dataclass(frozen=True, slots=True)
-class Payer:
-    """Who pays. `id` is the account or, if `by_program`, the program; the other fields are then those of its customer."""
+class PaymentCustomer:
+    """The customer of a payment, as the payment stores it. `id` is the account or, if `by_program`, the program.
+
+    For a program, the other fields are those of its customer.
+    """
 
     id: str
     email: str
@@ -21,26 +24,26 @@ class Payer:
     by_program: bool = False
 
 
-def check_payer(caller: Caller, request: StartPayment) -> None:
+def check_customer(caller: Caller, request: StartPayment) -> None:
     """Check what can be checked without the order. Raises NotAllowed, and PayerUnknown for a guest without an e-mail address."""
     check_may_act_for(caller, request.customer, "payments:write_for")
     if not _is_by_program(caller, request) and not (caller.email or request.email):
         raise PayerUnknown
 
 
-def payer_of(caller: Caller, request: StartPayment, order: Order) -> Payer:
-    """Return who pays. A program that names no customer pays for the customer of its order. Raises PayerUnknown."""
+def customer_of(caller: Caller, request: StartPayment, order: Order) -> PaymentCustomer:
+    """Return the customer of the payment. A program that names no customer pays for the customer of its order. Raises PayerUnknown."""
     if not _is_by_program(caller, request):
         email = caller.email or request.email
         if email is None:
             raise PayerUnknown
-        return Payer(caller.id, email, request.phone)
+        return PaymentCustomer(caller.id, email, request.phone)
     own_order = order.customer if order.customer is not None and order.customer.id == caller.id else None
     customer = request.customer or own_order
     if customer is None or customer.email is None:
         raise PayerUnknown
     phone = request.phone or customer.phone
-    return Payer(caller.id, customer.email, phone, customer.name, customer.external_id, by_program=True)
+    return PaymentCustomer(caller.id, customer.email, phone, customer.name, customer.external_id, by_program=True)
 
 
 def _is_by_program(caller: Caller, request: StartPayment) -> bool:

@@ -10,7 +10,7 @@ from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.program_customers import EraseCustomer
 from services.payments.models import AuditLogEntry, Dispute, IdempotencyKey, Payment
-from services.payments.payers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
+from services.payments.customers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
 
 BATCH = 1000
 NO_SYNC: dict[str, Any] = {"synchronize_session": False}
@@ -28,7 +28,7 @@ async def erase_customer(session: AsyncSession, program: str, request: EraseCust
     if request.email is not None:
         same.append(func.lower(Payment.email) == func.lower(request.email))
     # Locked in the order of the ids, as settlement does, so that the two do not deadlock.
-    found = select(Payment.id, Payment.reference).where(Payment.started_by_program, Payment.payer_id == program)
+    found = select(Payment.id, Payment.reference).where(Payment.started_by_program, Payment.customer_id == program)
     found = found.where(or_(*same)).order_by(Payment.id).limit(BATCH).with_for_update()
     erased = 0
     while rows := (await session.execute(found)).all():

@@ -2,7 +2,7 @@
 
 Events may arrive twice, late and in any order, and a payment may be started with an access token a moment after its account has ended. So
 ended accounts are remembered, and what their end means is applied again for some time (`reapply`). Amounts,
-times, references and the payer's id are kept for the accounts.
+times, references and the customer's id are kept for the accounts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ from services.payments.cards.deactivation import ERASED
 from services.payments.cards.models import Card
 from services.payments.db import sessions
 from services.payments.models import Dispute, IdempotencyKey, Inbox, Payment
-from services.payments.payers.models import EndedAccount
-from services.payments.payers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
+from services.payments.customers.models import EndedAccount
+from services.payments.customers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
 
 REAPPLY_PERIOD = timedelta(hours=2)
 """Longer than the lifetime of an access token, which is at most an hour."""
@@ -40,7 +40,7 @@ NO_SYNC: dict[str, bool] = {"synchronize_session": False}
 
 AccountEnd = AccountDeleted | AccountMerged
 EVENT_ADAPTER: TypeAdapter[AccountEnd] = TypeAdapter(AccountEnd)
-log = structlog.get_logger("payers")
+log = structlog.get_logger("customers")
 
 
 async def handle(session: AsyncSession, events: Sequence[AccountEnd]) -> Mapping[UUID, str]:
@@ -62,8 +62,8 @@ async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
     await _move_cards(session, which)
     await session.execute(
         update(Payment)
-        .where(which, MERGED, Payment.payer_id == CUSTOMER)
-        .values(payer_id=cast(EndedAccount.merged_into, Text))
+        .where(which, MERGED, Payment.customer_id == CUSTOMER)
+        .values(customer_id=cast(EndedAccount.merged_into, Text))
         .execution_options(**NO_SYNC)
     )
     await _erase(session, which)
@@ -75,15 +75,15 @@ async def _move_cards(session: AsyncSession, which: ColumnElement[bool]) -> None
     """
     same = aliased(Card)
     of_account = (
-        same.payer_id == cast(EndedAccount.merged_into, Text),
+        same.customer_id == cast(EndedAccount.merged_into, Text),
         same.domain == Card.domain,
         same.signature == Card.signature,
     )
-    of_guest = (which, MERGED, Card.payer_id == CUSTOMER)
+    of_guest = (which, MERGED, Card.customer_id == CUSTOMER)
     await session.execute(
         update(Card)
         .where(*of_guest, ~exists().where(*of_account).correlate(Card, EndedAccount))
-        .values(payer_id=cast(EndedAccount.merged_into, Text))
+        .values(customer_id=cast(EndedAccount.merged_into, Text))
         .execution_options(**NO_SYNC)
     )
     duplicates = (*of_guest, *of_account, Card.deactivated_at.is_(None))
@@ -106,28 +106,28 @@ async def _erase(session: AsyncSession, which: ColumnElement[bool]) -> None:
     deleted = (which, DELETED)
     await session.execute(
         update(Payment)
-        .where(*deleted, Payment.payer_id == CUSTOMER)
+        .where(*deleted, Payment.customer_id == CUSTOMER)
         .where(or_(Payment.email.is_not(None), Payment.phone.is_not(None), Payment.client_metadata != {}))
         .values(ERASED_PAYMENT)
         .execution_options(**NO_SYNC)
     )
     await session.execute(
         update(Card)
-        .where(*deleted, Card.payer_id == CUSTOMER, Card.deactivated_at.is_(None))
+        .where(*deleted, Card.customer_id == CUSTOMER, Card.deactivated_at.is_(None))
         .values(deactivated_at=func.now(), next_attempt_at=func.now(), attempts=0)
         .execution_options(**NO_SYNC)
     )
     # The other data of a card is erased after its deactivation at Paystack (cards/deactivation.py).
     await session.execute(
         update(Card)
-        .where(*deleted, Card.payer_id == CUSTOMER, Card.email.is_not(None))
+        .where(*deleted, Card.customer_id == CUSTOMER, Card.email.is_not(None))
         .values(email=null())
         .execution_options(**NO_SYNC)
     )
     evidence = Dispute.evidence.op("-")(cast(PERSONAL_EVIDENCE, ARRAY(Text)))
     await session.execute(
         update(Dispute)
-        .where(*deleted, Dispute.payment_id == Payment.id, Payment.payer_id == CUSTOMER, Dispute.evidence.is_not(None))
+        .where(*deleted, Dispute.payment_id == Payment.id, Payment.customer_id == CUSTOMER, Dispute.evidence.is_not(None))
         .values(evidence=evidence)
         .execution_options(**NO_SYNC)
     )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from services.payments.db import sessions
 from services.payments.models import AuditLogEntry, Dispute, IdempotencyKey, Payment
-from services.payments.payers import erasure
+from services.payments.customers import erasure
 from tests.factories.payments import create_dispute
 from tests.fakes.catalog import FakeCatalog
 from tests.fixtures.payments_rows import find_payment
@@ -79,11 +79,11 @@ async def test_erased_customer_is_in_no_table_and_the_payments_stay(
 
 
 async def test_program_erases_only_its_own_customers_and_staff_those_of_any(
-    client: httpx.AsyncClient, signer: Signer, catalog: FakeCatalog, payer: Headers
+    client: httpx.AsyncClient, signer: Signer, catalog: FakeCatalog, customer: Headers
 ) -> None:
     merchant, other = program_headers(signer), program_headers(signer, "other-shop")
     mine, theirs = await pay(client, catalog, merchant, "k-1"), await pay(client, catalog, other, "k-1")
-    for headers in (other, payer, program_headers(signer, scopes=frozenset({"orders:write_for"}))):
+    for headers in (other, customer, program_headers(signer, scopes=frozenset({"orders:write_for"}))):
         refused = await erase(client, headers, {"external_id": "c-1017"})
         assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
     staff = signer.headers(scopes=frozenset({"orders:manage"}))

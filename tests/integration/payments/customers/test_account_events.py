@@ -13,8 +13,8 @@ from services.payments.cards.models import Card
 from services.payments.consumed_events import handle
 from services.payments.db import sessions
 from services.payments.models import Dispute, Payment
-from services.payments.payers import account_events
-from services.payments.payers.models import EndedAccount
+from services.payments.customers import account_events
+from services.payments.customers.models import EndedAccount
 from tests.factories.accounts import account_deleted, account_merged
 from tests.factories.payments import create_card, create_dispute, create_paid_payment, create_payment
 from tests.fixtures.payments_jobs import Jobs
@@ -54,14 +54,14 @@ async def card_of(card: Card) -> Card:
 async def test_account_when_deleted_leaves_payments_without_address_and_deactivates_cards(jobs: Jobs) -> None:
     account = str(uuid4())
     payment = await create_paid_payment(
-        payer_id=account, email=ADDRESS, phone="+2348012345678", client_metadata={"name": "Ada"}
+        customer_id=account, email=ADDRESS, phone="+2348012345678", client_metadata={"name": "Ada"}
     )
     dispute = await create_dispute(7, payment_id=payment.id, evidence=EVIDENCE)
-    card = await create_card(payer_id=account, email=ADDRESS)
+    card = await create_card(customer_id=account, email=ADDRESS)
     others = await create_paid_payment(email="other@example.com")
     for _ in range(2):
         await apply(account_deleted(UUID(account)))
-        assert await payment_columns(payment, "email", "phone", "client_metadata", "payer_id", "paid_amount") == (
+        assert await payment_columns(payment, "email", "phone", "client_metadata", "customer_id", "paid_amount") == (
             None,
             None,
             {},
@@ -84,12 +84,12 @@ async def test_guest_when_merged_gives_payments_and_cards_to_the_account(
     client: httpx.AsyncClient, signer: Signer
 ) -> None:
     guest, account = uuid4(), uuid4()
-    payment = await create_paid_payment(payer_id=str(guest))
-    await create_card(payer_id=str(guest), signature="SIG_1")
+    payment = await create_paid_payment(customer_id=str(guest))
+    await create_card(customer_id=str(guest), signature="SIG_1")
     event = account_merged(guest, account)
     for _ in range(2):
         await apply(event)
-        assert await payment_columns(payment, "payer_id") == (str(account),)
+        assert await payment_columns(payment, "customer_id") == (str(account),)
     mine = signer.headers(str(account))
     assert (await client.get(f"/payments/{payment.reference}", headers=mine)).status_code == 200
     assert len((await client.get("/payments/cards", headers=mine)).json()["items"]) == 1
@@ -101,8 +101,8 @@ async def test_card_of_a_guest_when_the_account_has_it_already_is_not_saved_twic
     code: str, deactivated_at_paystack: bool
 ) -> None:
     guest, account = uuid4(), uuid4()
-    of_account = await create_card(payer_id=str(account), signature="SIG_1", authorization_code="AUTH_same")
-    of_guest = await create_card(payer_id=str(guest), signature="SIG_1", authorization_code=code)
+    of_account = await create_card(customer_id=str(account), signature="SIG_1", authorization_code="AUTH_same")
+    of_guest = await create_card(customer_id=str(guest), signature="SIG_1", authorization_code=code)
     for _ in range(2):
         await apply(account_merged(guest, account))
     kept, other = await card_of(of_account), await card_of(of_guest)
@@ -115,11 +115,11 @@ async def test_card_of_a_guest_when_the_account_has_it_already_is_not_saved_twic
 async def test_payment_when_started_after_its_account_has_ended_is_found_by_the_job() -> None:
     guest, account, deleted = uuid4(), uuid4(), uuid4()
     await apply(account_merged(guest, account), account_deleted(deleted))
-    of_guest = await create_payment(payer_id=str(guest))
-    of_deleted = await create_payment(payer_id=str(deleted), email=ADDRESS)
+    of_guest = await create_payment(customer_id=str(guest))
+    of_deleted = await create_payment(customer_id=str(deleted), email=ADDRESS)
     async with sessions.begin() as session:
         await account_events.reapply(session)
-    assert await payment_columns(of_guest, "payer_id") == (str(account),)
+    assert await payment_columns(of_guest, "customer_id") == (str(account),)
     assert await payment_columns(of_deleted, "email") == (None,)
 
 
