@@ -109,33 +109,34 @@ EVENT_TYPES: dict[str, WebhookEventType] = {
 UNKNOWN = WebhookEventType(Handling.UNKNOWN, "this event type is not known", ())
 
 
-def event_type_of(event: str) -> WebhookEventType:
+def event_type_of(type_name: str) -> WebhookEventType:
     """Return the event type. Unknown `refund.*` and `charge.dispute.*` events are processed as refunds and disputes."""
-    if event.startswith("refund."):
+    if type_name.startswith("refund."):
         return REFUND
-    return DISPUTE if event.startswith("charge.dispute.") else EVENT_TYPES.get(event, UNKNOWN)
+    return DISPUTE if type_name.startswith("charge.dispute.") else EVENT_TYPES.get(type_name, UNKNOWN)
 
 
-def identity(event: str, data: object, body: bytes) -> str:
+def identity(type_name: str, data: object, body: bytes) -> str:
     """Return the identity of a webhook event: equal for all deliveries of one event.
 
     Two equal partial refunds share an identity. That is harmless: a refund event only schedules a sync.
     """
-    event_type = event_type_of(event)
+    event_type = event_type_of(type_name)
     found = [_value_at(data, path) for path in event_type.identified_by]
-    if event == "charge.success" and found[0] is None:
+    if type_name == "charge.success" and found[0] is None:
         found = [_value_at(data, "reference")]
     if not found or found[0] is None:
-        return f"{event}:{hashlib.sha256(body).hexdigest()}"
+        return f"{type_name}:{hashlib.sha256(body).hexdigest()}"
     named = "/".join("-" if part is None else part for part in found)
-    return (
-        f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if event_type.includes_body_hash else f"{event}:{named}"
-    )
+    by_fields = f"{type_name}:{named}"
+    return f"{by_fields}:{hashlib.sha256(body).hexdigest()}" if event_type.includes_body_hash else by_fields
 
 
-def identity_from_object_id(event: str, object_id: int | None) -> str | None:
+def identity_from_object_id(type_name: str, object_id: int | None) -> str | None:
     """Return the identity of an event from the id in its data. Return None without an id, or if the identity needs other fields."""
-    return f"{event}:{object_id}" if object_id is not None and event_type_of(event).identified_by == ("id",) else None
+    if object_id is None or event_type_of(type_name).identified_by != ("id",):
+        return None
+    return f"{type_name}:{object_id}"
 
 
 def _value_at(data: object, path: str) -> str | None:

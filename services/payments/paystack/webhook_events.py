@@ -21,7 +21,7 @@ class PaystackWebhookEvent:
     """A webhook event in Paystack's list. `object_id`: the id of its transaction, refund or dispute. `body`: the sent body, if known."""
 
     id: str
-    event: str
+    type_name: str
     status: str
     object_id: int | None
     body: bytes | None
@@ -50,7 +50,7 @@ def parse_webhook_event(data: object) -> PaystackWebhookEvent:
         raise Unreadable("an event without _id or event_name")
     return PaystackWebhookEvent(
         id=event_id,
-        event=name,
+        type_name=name,
         status=(parse_text(data.get("status"), 50) or "").lower(),
         object_id=parse_integer(data.get("category_row_id"), maximum=MAX_ID),
         body=_body(name, data.get("event_payload")),
@@ -115,6 +115,6 @@ class WebhookEvents:
         """GET /integration/webhooks/events/:id: a listed event with its body."""
         data = await self._transport.call("event", "GET", f"/integration/webhooks/events/{quote(listed.id, safe='')}")
         try:
-            return parse_webhook_event({"_id": listed.id, "event_name": listed.event, **data})
+            return parse_webhook_event({"_id": listed.id, "event_name": listed.type_name, **data})
         except Unreadable as error:
             raise NoAnswer(str(error)) from error

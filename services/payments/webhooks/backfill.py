@@ -140,7 +140,7 @@ class Backfill:
 
     async def _select_possibly_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
         """Return the listed events that are possibly not stored here. `_is_stored` decides with the body, which the list lacks."""
-        identities = {event.id: event_types.identity_from_object_id(event.event, event.object_id) for event in events}
+        identities = {event.id: event_types.identity_from_object_id(event.type_name, event.object_id) for event in events}
         keys = {event.id: _key_from_id(event.id) for event in events}
         async with self.sessions() as session:
             query = select(WebhookEvent.identity, WebhookEvent.key).where(
@@ -165,7 +165,7 @@ class Backfill:
             log_line = log.bind(event_id=listed.id).warning
             log_failure(log_line, "listed webhook event not fetched", refused, about=listed.id, every=HOUR)
             return 0
-        body = event.body or json.dumps({"event": event.event, "data": {"id": event.object_id}}).encode()
+        body = event.body or json.dumps({"event": event.type_name, "data": {"id": event.object_id}}).encode()
         message = inbox.Message(_key(event, body), body, {EVENT_HEADER: event.id})
         async with self.sessions.begin() as session:
             if await _is_stored(session, event, body):
@@ -186,16 +186,16 @@ async def _is_stored(session: AsyncSession, event: PaystackWebhookEvent, body: b
         parsed = parse_body(body)
     except Unreadable:
         return False
-    if parsed.event.startswith("refund.") and not event.delivered:
+    if parsed.type_name.startswith("refund.") and not event.delivered:
         return False
-    identity = event_types.identity(parsed.event, parsed.data, body)
+    identity = event_types.identity(parsed.type_name, parsed.data, body)
     query = select(WebhookEvent.id).where(WebhookEvent.identity == identity).limit(1)
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
 def _key(event: PaystackWebhookEvent, body: bytes) -> str:
     """Return the key under which the intake would store the event, or Paystack's id for refund events and events without a body."""
-    by_id = event.body is None or event.event.startswith("refund.")
+    by_id = event.body is None or event.type_name.startswith("refund.")
     return _key_from_id(event.id) if by_id else hashlib.sha256(body).hexdigest()
 
 

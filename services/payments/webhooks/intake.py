@@ -63,9 +63,9 @@ log = structlog.get_logger("webhooks")
 router = Router(tags=["webhooks"], route_class=UnparsedRoute)
 
 
-def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
-    """Return True if the signature is the lowercase hex HMAC-SHA512 of the body under one of the keys. Compares bytes in constant time."""
-    return any(hmac.compare_digest(hmac.digest(key, body, "sha512").hex().encode(), signature) for key in keys)
+def is_signed(body: bytes, signature: bytes, secret_keys: Iterable[bytes]) -> bool:
+    """Return True if the signature is the lowercase hex HMAC-SHA512 of the body under a secret key. Compares bytes in constant time."""
+    return any(hmac.compare_digest(hmac.digest(key, body, "sha512").hex().encode(), signature) for key in secret_keys)
 
 
 class WaitingEvent(NamedTuple):
@@ -84,9 +84,9 @@ class Intake:
     response is 503, and Paystack sends the event again.
     """
 
-    def __init__(self, engine: AsyncEngine, notifier: Notifier, keys: Sequence[bytes]) -> None:
-        self.keys = keys
-        """The secret keys under which a signature is accepted; empty if no key is configured."""
+    def __init__(self, engine: AsyncEngine, notifier: Notifier, secret_keys: Sequence[bytes]) -> None:
+        self.secret_keys = secret_keys
+        """The secret keys of Paystack under which a signature is accepted; empty if no key is configured."""
         self._engine = engine
         self._notifier = notifier
         self._waiting: list[WaitingEvent] = []
@@ -178,7 +178,7 @@ async def receive_webhook_event(request: Request) -> Response:
         webhook_requests_total.labels("address_not_allowed").inc()
         raise
     intake: Intake = request.state.intake
-    if not intake.keys:
+    if not intake.secret_keys:
         raise NotConfigured
     body = await read_body(request)
     signatures = []
@@ -188,7 +188,7 @@ async def receive_webhook_event(request: Request) -> Response:
             signatures.append(value)
         elif name not in {b"authorization", b"cookie"}:
             headers[name.decode("latin-1")] = value[:1000].decode("latin-1").replace("\x00", "")
-    if len(signatures) != 1 or not is_signed(body, signatures[0], intake.keys):
+    if len(signatures) != 1 or not is_signed(body, signatures[0], intake.secret_keys):
         webhook_requests_total.labels("bad_signature").inc()
         raise BadSignature
     headers["x-paystack-signature"] = signatures[0].decode()
@@ -220,6 +220,6 @@ def _is_refund_event(body: bytes) -> bool:
     if b"refund" not in body and b"\\u" not in body:
         return False
     try:
-        return parse_body(body).event.startswith("refund.")
+        return parse_body(body).type_name.startswith("refund.")
     except Unreadable:
         return False

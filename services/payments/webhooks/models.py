@@ -21,6 +21,7 @@ class WebhookEvent(InboxEntry, Base):
 
     __tablename__ = "webhook_events"
 
+    # The name of the event type, such as charge.success: Paystack calls it `event`.
     event: Mapped[str | None]
     reference: Mapped[str | None]
     outcome: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Parse webhook events: name, reference and identity of the event, and the charge, the dispute or the rejected transfer in it."""
+"""Parse webhook events: type, reference and identity of the event, and the charge, the dispute or the rejected transfer in it."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_LENGTH = 200
 class ParsedBody:
     """The body of a webhook event. `data` is any JSON value."""
 
-    event: str
+    type_name: str
     data: object
 
     @property
@@ -31,14 +31,14 @@ class ParsedBody:
         transaction = self.data.get("transaction")
         nested = transaction.get("reference") if isinstance(transaction, dict) else None
         values = [self.data.get("reference"), self.data.get("transaction_reference"), nested]
-        if self.event.startswith("refund."):
+        if self.type_name.startswith("refund."):
             values = [*values[1:], values[0]]
         return next((found for value in values if (found := parse_text(value, MAX_LENGTH))), None)
 
 
 @dataclass(slots=True)
 class ParsedEvent:
-    """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
+    """A webhook event while it is processed. `type_name`, `reference`, `identity` and `outcome` are stored with it, `type_name` as `event`.
 
     `order_id` and `traceparent`: those of the payment that the charge in the event belongs to; for the log.
     `charge`, `dispute` and `transfer`: the charge, the dispute or the rejected transfer in the event. `charge_error`: why the charge could
@@ -48,7 +48,7 @@ class ParsedEvent:
 
     entry_id: int
     data: object = None
-    event: str | None = None
+    type_name: str | None = None
     reference: str | None = None
     identity: str | None = None
     charge: Charge | None = None
@@ -64,7 +64,7 @@ class ParsedEvent:
     @property
     def is_refund(self) -> bool:
         """Return True if the event reports a change of a refund."""
-        return self.event is not None and self.event.startswith("refund.")
+        return self.type_name is not None and self.type_name.startswith("refund.")
 
 
 def parse_event(entry_id: int, body: bytes) -> ParsedEvent:
@@ -90,13 +90,13 @@ def parse_body(body: bytes) -> ParsedBody:
 
 def _parse_into(parsed: ParsedEvent, body: bytes) -> None:
     content = parse_body(body)
-    parsed.event, parsed.data, parsed.reference = content.event, content.data, content.reference
-    parsed.identity = event_types.identity(content.event, content.data, body)
-    if content.event.startswith("charge.dispute."):
+    parsed.type_name, parsed.data, parsed.reference = content.type_name, content.data, content.reference
+    parsed.identity = event_types.identity(content.type_name, content.data, body)
+    if content.type_name.startswith("charge.dispute."):
         parsed.dispute = parse_dispute(content.data)
-    elif content.event == "bank.transfer.rejected":
+    elif content.type_name == "bank.transfer.rejected":
         parsed.transfer = parse_rejected_transfer(content.data)
-    elif content.event == "charge.success":
+    elif content.type_name == "charge.success":
         try:
             parsed.charge = parse_charge(content.data)
         except Unreadable as error:

@@ -58,7 +58,7 @@ def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
             _count(event)
             log.info(
                 "webhook event processed",
-                event_type=event.event,
+                event_type=event.type_name,
                 order_id=event.order_id,
                 reference=event.reference,
                 outcome=event.outcome,
@@ -68,10 +68,10 @@ def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
 
 
 def _count(event: ParsedEvent) -> None:
-    if event.event is not None:
+    if event.type_name is not None:
         # Unknown names share one label value, so that the number of label values is limited.
-        name = event.event if event.event in event_types.EVENT_TYPES else "other"
-        handling = event_types.event_type_of(event.event).handling
+        name = event.type_name if event.type_name in event_types.EVENT_TYPES else "other"
+        handling = event_types.event_type_of(event.type_name).handling
         webhook_events_processed_total.labels(name, handling).inc()
 
 
@@ -159,7 +159,7 @@ def _received_transfers(entries: Sequence[Entry], events: Sequence[ParsedEvent])
 
 def _outcome(event: ParsedEvent) -> str:
     """Return the outcome of an event without a charge or a dispute."""
-    if event.failure is not None or event.event is None:
+    if event.failure is not None or event.type_name is None:
         return outcomes.NOT_PROCESSED
     if event.charge_error is not None:
         return outcomes.VERIFICATION_SCHEDULED
@@ -167,12 +167,12 @@ def _outcome(event: ParsedEvent) -> str:
         return outcomes.REFUND_SYNC_SCHEDULED
     if event.transfer is not None:
         return outcomes.TRANSFER_RECORDED
-    return outcomes.without_effect(event_types.event_type_of(event.event))
+    return outcomes.without_effect(event_types.event_type_of(event.type_name))
 
 
 def _result(events: Sequence[ParsedEvent]) -> BatchResult:
     columns = {
-        "event": {event.entry_id: event.event for event in events},
+        "event": {event.entry_id: event.type_name for event in events},
         "reference": {event.entry_id: event.reference for event in events},
         "identity": {event.entry_id: event.identity for event in events},
         "outcome": {event.entry_id: event.outcome for event in events},
