@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from kit.fields import Line
 from kit.schemas import RequestModel, example
-from services.catalog.orders.schemas import MAX_LINES, PRODUCT_ID, Quantity
+from services.catalog.orders.schemas import MAX_ITEMS, PRODUCT_ID, Quantity
 from services.catalog.statuses import FulfilmentStep
 
 Tracking = Annotated[Line, StringConstraints(max_length=100)]
@@ -34,7 +34,7 @@ class FulfilItems(RequestModel):
 
     items: list[FulfilledItem] = Field(
         min_length=1,
-        max_length=MAX_LINES,
+        max_length=MAX_ITEMS,
         description="Units of the order; the quantities of a repeated variant are added up",
     )
     step: FulfilmentStep = Field(

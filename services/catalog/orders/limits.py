@@ -119,7 +119,7 @@ AND NOT EXISTS (
 
 
 class Wanted(NamedTuple):
-    """An ordered variant with limited stock."""
+    """An ordered variant with a stock level."""
 
     product_id: UUID
     variant_id: UUID
@@ -138,7 +138,7 @@ def largest_reservation(on_hand: int, share: float) -> int:
     return max(ALWAYS_ALLOWED, int(on_hand * share))
 
 
-async def check_limits(
+async def find_response_or_check_limits(
     session: AsyncSession,
     customer: OrderCustomer,
     wanted: Mapping[UUID, Wanted],

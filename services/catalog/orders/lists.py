@@ -15,7 +15,7 @@ from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.filters import OrderFilter
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.positions import OrderSort, Page, Position, find_positions
-from services.catalog.orders.schemas import MAX_LINES, OrderPage, OrderView
+from services.catalog.orders.schemas import MAX_ITEMS, OrderPage, OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 
 LIST_NAME = "orders, {sort}"
@@ -79,7 +79,7 @@ async def _load(session: AsyncSession, page: Sequence[Position]) -> list[OrderRo
 
 async def _orders_that_fit(session: AsyncSession, orders: Sequence[Position]) -> int:
     """Return how many orders from the first on have at most MAX_PAGE_ITEMS items together, and at least 1."""
-    if len(orders) * MAX_LINES <= MAX_PAGE_ITEMS:
+    if len(orders) * MAX_ITEMS <= MAX_PAGE_ITEMS:
         return max(1, len(orders))  # no need to count
     query = select(OrderItem.order_id, func.count()).where(OrderItem.order_id.in_([order.id for order in orders]))
     counts = dict((await session.execute(query.group_by(OrderItem.order_id))).all())

@@ -22,8 +22,8 @@ from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
-from services.catalog.orders.limits import check_limits
-from services.catalog.orders.lines import Line, load_lines
+from services.catalog.orders.limits import find_response_or_check_limits
+from services.catalog.orders.priced_items import PricedItem, load_priced_items
 from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.orders.status_tokens import status_tokens
@@ -54,23 +54,23 @@ async def place_order(
     IdempotencyKeyReused.
     """
     try:
-        lines = await _check(session, request)
+        items = await _check(session, request)
     except Problem:
         stored = await keys.find(session, IdempotencyKey, idempotent)
         if stored is None:
             raise
         return await with_secrets(session, OrderView.model_validate(stored.body))
-    limited = {line.variant_id: line for line in lines if line.on_hand is not None}
-    wanted = {key: line.wanted() for key, line in limited.items()}
-    stored = await check_limits(session, customer, wanted, idempotent)
+    with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
+    wanted = {key: item.wanted() for key, item in with_stock_level.items()}
+    stored = await find_response_or_check_limits(session, customer, wanted, idempotent)
     if stored is not None:
         return await with_secrets(session, OrderView.model_validate(stored.body))
-    order = _new_order(customer, lines, request.metadata or {})
-    await _reserve(session, limited, order.id, customer)
-    items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
-    await _insert(session, _order_row(order, lines, customer), items, idempotent, order)
+    order = _new_order(customer, items, request.metadata or {})
+    await _reserve(session, with_stock_level, order.id, customer)
+    rows = [_item_row(position, item) | {"created_at": order.created_at} for position, item in enumerate(items)]
+    await _insert(session, _order_row(order, items, customer), rows, idempotent, order)
     order.status_token = status_tokens().token_of(order.id)
-    if request.address is not None and _needs_fulfilment(lines):
+    if request.address is not None and _needs_fulfilment(items):
         order.address = await store_address(session, order.id, request.address)
     if order.status != OrderStatus.PENDING:
         await _sell_free(session, order)
@@ -96,40 +96,40 @@ async def _sell_free(session: AsyncSession, order: OrderView) -> None:
         after_commit(session, metrics.orders_delivered.inc)
 
 
-async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:
-    """Load the lines and check everything that can be checked without a lock."""
-    if (units := sum(line.quantity for line in request.items)) > settings.catalog_max_units_per_order:
+async def _check(session: AsyncSession, request: PlaceOrder) -> list[PricedItem]:
+    """Load the items and check everything that can be checked without a lock."""
+    if (units := sum(item.quantity for item in request.items)) > settings.catalog_max_units_per_order:
         limit = settings.catalog_max_units_per_order
         raise TooManyUnits(f"The order has {units} units, and {limit} are allowed. Split it into several orders.")
-    lines = await load_lines(session, request.items, request.currency)
-    if request.address is None and any(line.kind == ProductKind.SHIPPED for line in lines):
+    items = await load_priced_items(session, request.items, request.currency)
+    if request.address is None and any(item.kind == ProductKind.SHIPPED for item in items):
         raise AddressRequired
-    amount, currency = _amount(lines), lines[0].currency
+    amount, currency = _amount(items), items[0].currency
     if amount > MAX_AMOUNT:
         raise AmountTooLarge(
             f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}. Split it into several orders."
         )
     if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
-    limited = {line.variant_id: line for line in lines if line.on_hand is not None}
+    with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
     # Checked here with the stock that was read, before a lock is taken: many requests for a sold-out product do not wait for each other.
-    short = {key: line.stock or 0 for key, line in limited.items() if line.quantity > (line.stock or 0)}
-    _raise_if_short(limited, short)
-    return lines
+    short = {key: item.orderable or 0 for key, item in with_stock_level.items() if item.quantity > (item.orderable or 0)}
+    _raise_if_short(with_stock_level, short)
+    return items
 
 
-def _amount(lines: Sequence[Line]) -> int:
-    return sum(line.price * line.quantity for line in lines)
+def _amount(items: Sequence[PricedItem]) -> int:
+    return sum(item.price * item.quantity for item in items)
 
 
-def _needs_fulfilment(lines: Sequence[Line]) -> bool:
-    return any(line.kind != ProductKind.DIGITAL for line in lines)
+def _needs_fulfilment(items: Sequence[PricedItem]) -> bool:
+    return any(item.kind != ProductKind.DIGITAL for item in items)
 
 
-def _new_order(customer: OrderCustomer, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
+def _new_order(customer: OrderCustomer, items: Sequence[PricedItem], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
-    now, amount = datetime.now(UTC), _amount(lines)
-    status_if_free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
+    now, amount = datetime.now(UTC), _amount(items)
+    status_if_free = OrderStatus.PAID if _needs_fulfilment(items) else OrderStatus.DELIVERED
     status = OrderStatus.PENDING if amount else status_if_free
     return OrderView(
         id=uuid4(),
@@ -140,13 +140,13 @@ def _new_order(customer: OrderCustomer, lines: Sequence[Line], metadata: dict[st
         ),
         status=status,
         amount=amount,
-        currency=lines[0].currency,
+        currency=items[0].currency,
         created_at=now,
         expires_at=now + timedelta(seconds=settings.catalog_reservation_seconds),
         payment_reference=None,
         metadata=metadata,
         delivered_at=now if status == OrderStatus.DELIVERED else None,
-        items=[_item_view(line, delivered=not amount and line.kind == ProductKind.DIGITAL) for line in lines],
+        items=[_item_view(item, delivered=not amount and item.kind == ProductKind.DIGITAL) for item in items],
     )
 
 
@@ -165,36 +165,36 @@ async def _insert(
     raise Unavailable("No free order number was found. Please try again.")
 
 
-async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, customer: OrderCustomer) -> None:
-    """Reserve the lines with limited stock, or raise OutOfStock."""
-    if not limited:
+async def _reserve(session: AsyncSession, with_stock_level: Mapping[UUID, PricedItem], order_id: UUID, customer: OrderCustomer) -> None:
+    """Reserve the items with a stock level, or raise OutOfStock."""
+    if not with_stock_level:
         return
-    quantities = {variant_id: line.quantity for variant_id, line in limited.items()}
-    available = await levels.reserve(session, quantities, order_id, customer.id)
-    short = [variant_id for variant_id in limited if variant_id not in available]
+    quantities = {variant_id: item.quantity for variant_id, item in with_stock_level.items()}
+    orderable = await levels.reserve(session, quantities, order_id, customer.id)
+    short = [variant_id for variant_id in with_stock_level if variant_id not in orderable]
     if short:  # other orders were faster
         query = select(StockLevel.variant_id, levels.ORDERABLE).where(StockLevel.variant_id.in_(short))
-        _raise_if_short(limited, {row[0]: row[1] for row in await session.execute(query)})
+        _raise_if_short(with_stock_level, {row[0]: row[1] for row in await session.execute(query)})
         raise Unavailable  # the stock has become unlimited since it was read
-    for variant_id, line in limited.items():
-        left = available[variant_id]
-        if left <= line.low_stock < left + line.quantity:
-            after_commit(session, log.warning, "stock low", **line.wanted().ids(), name=line.name, left=left)
+    for variant_id, item in with_stock_level.items():
+        left = orderable[variant_id]
+        if left <= item.low_stock < left + item.quantity:
+            after_commit(session, log.warning, "stock low", **item.wanted().ids(), name=item.name, left=left)
 
 
-def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> None:
-    """Raise OutOfStock, unless `left` is empty. `left`: the available units of each variant that has fewer than the order needs."""
+def _raise_if_short(items: Mapping[UUID, PricedItem], left: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock, unless `left` is empty. `left`: the orderable units of each variant that has fewer than the order needs."""
     if left:
         found = [
-            {**line.wanted().ids(), "name": line.name, "wanted": line.quantity, "left": max(left[variant_id], 0)}
-            for variant_id, line in lines.items()
+            {**item.wanted().ids(), "name": item.name, "wanted": item.quantity, "left": max(left[variant_id], 0)}
+            for variant_id, item in items.items()
             if variant_id in left
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
 
 
-def _order_row(order: OrderView, lines: Sequence[Line], customer: OrderCustomer) -> dict[str, object]:
+def _order_row(order: OrderView, items: Sequence[PricedItem], customer: OrderCustomer) -> dict[str, object]:
     """Return the row of the order, without its number. It has the network of a guest while the order is pending."""
     return {
         "id": order.id,
@@ -206,7 +206,7 @@ def _order_row(order: OrderView, lines: Sequence[Line], customer: OrderCustomer)
         "placed_by_program": customer.by_program,
         "guest_network": customer.network if order.status == OrderStatus.PENDING else None,
         "status": order.status,
-        "needs_fulfilment": _needs_fulfilment(lines),
+        "needs_fulfilment": _needs_fulfilment(items),
         "amount": order.amount,
         "currency": order.currency,
         "client_metadata": order.metadata,
@@ -215,35 +215,35 @@ def _order_row(order: OrderView, lines: Sequence[Line], customer: OrderCustomer)
     }
 
 
-def _item_row(position: int, line: Line) -> dict[str, object]:
+def _item_row(position: int, item: PricedItem) -> dict[str, object]:
     return {
-        "variant_id": line.variant_id,
-        "product_id": line.product_id,
+        "variant_id": item.variant_id,
+        "product_id": item.product_id,
         "position": position,
-        "name": line.name,
-        "slug": line.slug,
-        "sku": line.sku,
-        "options": line.options,
-        "quantity": line.quantity,
-        "unit_price": line.price,
-        "kind": line.kind,
-        "stock_state": StockState.UNTRACKED if line.on_hand is None else StockState.RESERVED,
+        "name": item.name,
+        "slug": item.slug,
+        "sku": item.sku,
+        "options": item.options,
+        "quantity": item.quantity,
+        "unit_price": item.price,
+        "kind": item.kind,
+        "stock_state": StockState.UNTRACKED if item.on_hand is None else StockState.RESERVED,
     }
 
 
-def _item_view(line: Line, *, delivered: bool) -> OrderItemView:
-    units = line.quantity if delivered else 0
+def _item_view(item: PricedItem, *, delivered: bool) -> OrderItemView:
+    units = item.quantity if delivered else 0
     return OrderItemView(
-        product_id=line.product_id,
-        variant_id=line.variant_id,
-        sku=line.sku,
-        options=line.options,
-        name=line.name,
-        slug=line.slug,
-        quantity=line.quantity,
-        unit_price=line.price,
-        amount=line.price * line.quantity,
-        kind=line.kind,
+        product_id=item.product_id,
+        variant_id=item.variant_id,
+        sku=item.sku,
+        options=item.options,
+        name=item.name,
+        slug=item.slug,
+        quantity=item.quantity,
+        unit_price=item.price,
+        amount=item.price * item.quantity,
+        kind=item.kind,
         packed=units,
         shipped=units,
         delivered=units,

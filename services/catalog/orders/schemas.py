@@ -17,22 +17,22 @@ PRODUCT_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1000, description="Number of units")]
 
 
-class OrderLine(RequestModel):
+class RequestedItem(RequestModel):
     product_id: UUID = Field(description="Id of the product")
     variant_id: UUID | None = Field(default=None, description="Id of the variant, required for a product with options")
     quantity: Quantity
 
 
-MAX_LINES = 50
+MAX_ITEMS = 50
 MAX_FULFILMENTS = 20
 
 
 class PlaceOrder(RequestModel):
     model_config = example({"items": [{"product_id": PRODUCT_ID, "quantity": 2}]})
 
-    items: list[OrderLine] = Field(
+    items: list[RequestedItem] = Field(
         min_length=1,
-        max_length=MAX_LINES,
+        max_length=MAX_ITEMS,
         description="Quantities of the same variant are added up. All products must have the same currency",
     )
     currency: Currency | None = Field(

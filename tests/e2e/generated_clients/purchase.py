@@ -9,7 +9,7 @@ from shop_client import AuthenticatedClient
 from shop_client.api.orders import get_order, place_order
 from shop_client.api.payments import start_payment
 from shop_client.models import (
-    OrderLine,
+    RequestedItem,
     OrderStatus,
     OrderView,
     PaymentView,
@@ -27,7 +27,7 @@ payments = AuthenticatedClient(os.environ["PAYMENTS_URL"], token)
 
 
 def place(quantity: int) -> OrderView | PlaceOrderResponse409:
-    body = PlaceOrder(items=[OrderLine(product_id=UUID(os.environ["PRODUCT_ID"]), quantity=quantity)])
+    body = PlaceOrder(items=[RequestedItem(product_id=UUID(os.environ["PRODUCT_ID"]), quantity=quantity)])
     placed = place_order.sync(client=catalog, body=body, idempotency_key=uuid4().hex)
     assert isinstance(placed, OrderView | PlaceOrderResponse409), placed
     return placed

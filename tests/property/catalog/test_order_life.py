@@ -28,7 +28,7 @@ from services.catalog.orders.addresses import AddressFields
 from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.errors import OrderNotPending, OutOfStock
 from services.catalog.orders.models import Delivery
-from services.catalog.orders.schemas import OrderLine, PlaceOrder
+from services.catalog.orders.schemas import RequestedItem, PlaceOrder
 from services.catalog.stock.check import find_differences
 from services.catalog.stock.edit import get_level, move_stock
 from services.catalog.stock.schemas import MoveStock
@@ -135,7 +135,7 @@ class System:
 
     async def place(self, quantity: int) -> bool:
         address = None if self.kind != "shipped" else AddressFields(**ADDRESS)
-        request = PlaceOrder(items=[OrderLine(product_id=self.product_id, quantity=quantity)], address=address)
+        request = PlaceOrder(items=[RequestedItem(product_id=self.product_id, quantity=quantity)], address=address)
         try:
             order = await place.place_order(self.session, customer_of(CUSTOMER, None, None), request)
         except OutOfStock:  # nothing was changed: the only product was not reserved

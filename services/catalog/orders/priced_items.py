@@ -13,13 +13,13 @@ from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.orders.errors import CurrenciesDiffer, PriceMissing, ProductNotOffered, VariantRequired
 from services.catalog.orders.limits import Wanted
-from services.catalog.orders.schemas import OrderLine
+from services.catalog.orders.schemas import RequestedItem
 from services.catalog.statuses import ProductKind, ProductStatus
 from services.catalog.stock.models import StockLevel
 
 PRODUCTS, VARIANTS, LEVELS = table_of(Product), table_of(Variant), table_of(StockLevel)
 
-LINES = (
+ITEMS = (
     select(
         VARIANTS.c.id,
         VARIANTS.c.product_id,
@@ -27,7 +27,7 @@ LINES = (
         PRODUCTS.c.slug,
         VARIANTS.c.sku,
         VARIANTS.c.options,
-        (LEVELS.c.on_hand - LEVELS.c.reserved + LEVELS.c.backorder_limit).label("stock"),
+        (LEVELS.c.on_hand - LEVELS.c.reserved + LEVELS.c.backorder_limit).label("orderable"),
         LEVELS.c.on_hand,
         PRODUCTS.c.low_stock,
         PRODUCTS.c.status,
@@ -42,8 +42,12 @@ LINES = (
 )
 
 
-class Line(NamedTuple):
-    """A variant of an order with its quantity. `stock` and `on_hand` are None if the stock is unlimited."""
+class PricedItem(NamedTuple):
+    """A variant of an order with its quantity and its current price.
+
+    `orderable`: how many units can be ordered (levels.ORDERABLE). `on_hand`: how many are there and not sold, reserved ones included. Both
+    are None if the stock is unlimited.
+    """
 
     variant_id: UUID
     product_id: UUID
@@ -51,7 +55,7 @@ class Line(NamedTuple):
     slug: str
     sku: str | None
     options: dict[str, str]
-    stock: int | None
+    orderable: int | None
     on_hand: int | None
     low_stock: int
     status: ProductStatus
@@ -65,29 +69,29 @@ class Line(NamedTuple):
         return Wanted(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
 
 
-async def load_lines(session: AsyncSession, requested: Collection[OrderLine], currency: str | None) -> list[Line]:
-    """Return the lines of an order; quantities of the same variant are added up. `currency`: that of the order, if the client chose one.
+async def load_priced_items(session: AsyncSession, requested: Collection[RequestedItem], currency: str | None) -> list[PricedItem]:
+    """Return the items of an order; quantities of the same variant are added up. `currency`: that of the order, if the client chose one.
 
     Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer.
     """
     quantities: dict[UUID, int] = {}
     products: dict[UUID, UUID] = {}
-    for line in requested:
-        variant_id = line.variant_id or line.product_id
-        quantities[variant_id] = quantities.get(variant_id, 0) + line.quantity
-        products[variant_id] = line.product_id
-    found = await session.execute(LINES, {"ids": list(quantities)})
+    for item in requested:
+        variant_id = item.variant_id or item.product_id
+        quantities[variant_id] = quantities.get(variant_id, 0) + item.quantity
+        products[variant_id] = item.product_id
+    found = await session.execute(ITEMS, {"ids": list(quantities)})
     rows = {row.id: row for row in found if row.product_id == products[row.id]}
     await _check_found(session, {key: product for key, product in products.items() if key not in rows})
-    lines = [_line(rows[variant_id], quantity, currency) for variant_id, quantity in quantities.items()]
-    not_offered = [line for line in lines if line.status != ProductStatus.ACTIVE]
+    items = [_priced_item(rows[variant_id], quantity, currency) for variant_id, quantity in quantities.items()]
+    not_offered = [item for item in items if item.status != ProductStatus.ACTIVE]
     if not_offered:
         detail = f"{not_offered[0].name} is not sold at present. Remove it from the order."
-        raise ProductNotOffered(detail, products=sorted({str(line.product_id) for line in not_offered}))
-    currencies = sorted({line.currency for line in lines})
+        raise ProductNotOffered(detail, products=sorted({str(item.product_id) for item in not_offered}))
+    currencies = sorted({item.currency for item in items})
     if len(currencies) > 1:
         raise CurrenciesDiffer(currencies=currencies)
-    return lines
+    return items
 
 
 async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> None:
@@ -105,21 +109,21 @@ async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> N
     raise ProductNotFound(f"There is no {what}. Remove it from the order.", products=ids)
 
 
-def _line(row: AnyRow, quantity: int, currency: str | None) -> Line:
+def _priced_item(row: AnyRow, quantity: int, currency: str | None) -> PricedItem:
     chosen = currency or row.currency
     price = row.prices.get(chosen, row.price if chosen == row.currency else None)
     if price is None:
         raise PriceMissing(
             f"{row.name} has no price in {chosen}. Remove it from the order, or choose another currency."
         )
-    return Line(
+    return PricedItem(
         variant_id=row.id,
         product_id=row.product_id,
         name=row.name,
         slug=row.slug,
         sku=row.sku,
         options=row.options,
-        stock=row.stock,
+        orderable=row.orderable,
         on_hand=row.on_hand,
         low_stock=row.low_stock,
         status=row.status,
