@@ -91,7 +91,7 @@ _delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
 # The rows are in order of reference, so that two workers do not deadlock. An unknown order has no row to lock, so two workers may process
-# events of the same payment at the same time. `awaited` (the payment is not known) must not overwrite the outcome of the other worker.
+# events of the same payment at the same time. `awaited` (its success was not reported yet) must not overwrite the outcome of the other.
 _outcomes = array_parameters(
     reference=Text,
     order_id=Uuid,
@@ -171,7 +171,7 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
         for reference, *columns in await session.execute(LOAD_PAYMENTS, {"references": references})
     }
     state = FulfilmentState(orders, payments)
-    affected = list(_orders_with_stock_changes(state, events) & orders.keys())
+    affected = list(_orders_that_change_availability(state, events) & orders.keys())
     if affected:
         state.orderable = await levels.lock_orderable(session, affected)
         for row in await session.execute(LOAD_ITEMS.where(ITEMS.c.order_id.in_(affected))):
@@ -180,11 +180,11 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
     return state
 
 
-def _orders_with_stock_changes(state: FulfilmentState, events: Sequence[AppliedEvent]) -> set[UUID]:
-    """Return the ids of the orders whose stock may change.
+def _orders_that_change_availability(state: FulfilmentState, events: Sequence[AppliedEvent]) -> set[UUID]:
+    """Return the ids of the orders that may change how many units are available.
 
     These are expired orders, orders with a refund in the batch, and orders with a payment that is already stored from an earlier batch. The
-    other payments change no stock, because the stock of their orders is already reserved.
+    other payments do not change how many units are available: their units only change from reserved to sold.
     """
     affected = set()
     for event in events:
@@ -235,12 +235,12 @@ async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
     """
     paid_before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
     paid_now = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
-    await levels.restock(session, paid_before, levels.PAYMENTS)
-    await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS)
-    await levels.sell(session, sorted(state.accepted), levels.PAYMENTS)
-    await levels.restock(session, paid_now, levels.PAYMENTS)
+    await levels.restock(session, paid_before, levels.PAYMENTS_ACTOR)
+    await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS_ACTOR)
+    await levels.sell(session, sorted(state.accepted), levels.PAYMENTS_ACTOR)
+    await levels.restock(session, paid_now, levels.PAYMENTS_ACTOR)
     # A refunded order may still have reserved units that were not in stock when it was paid.
-    await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS)
+    await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS_ACTOR)
 
 
 def _log_and_count(state: FulfilmentState) -> None:

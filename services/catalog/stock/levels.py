@@ -23,7 +23,7 @@ from services.catalog.stock.models import StockLevel
 ORDERABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
 """How many units can be ordered. Negative if `reserved` is greater than `on_hand + backorder_limit`, for example after a count."""
 
-PAYMENTS = "payments"
+PAYMENTS_ACTOR = "payments"
 """The actor of movements that events of payments cause."""
 
 MOVEMENT = "INSERT INTO stock_movements (variant_id, kind, quantity, on_hand_change, reserved_change, order_id, actor)"
