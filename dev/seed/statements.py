@@ -146,7 +146,7 @@ WITH picks AS (
     ON CONFLICT DO NOTHING RETURNING id
 ), new_items AS (
     INSERT INTO order_items (order_id, variant_id, product_id, position, name, slug, quantity, unit_price, stock_state)
-    SELECT new.id, items.id, items.id, items.position, items.name, items.slug, items.quantity, items.price, 'untracked'
+    SELECT new.id, items.id, items.id, items.position, items.name, items.slug, items.quantity, items.price, 'unlimited'
     FROM inserted JOIN new USING (id) JOIN items USING (n) ORDER BY n, items.position
 ), payments AS (
     INSERT INTO order_payments (reference, order_id, outcome, refunded_amount, fully_refunded, created_at)

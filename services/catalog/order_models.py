@@ -138,7 +138,7 @@ class OrderItem(Base):
     options: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
     quantity: Mapped[int]
     unit_price: Mapped[int]
-    stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)
+    stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNLIMITED.value)
     kind: Mapped[ProductKind] = mapped_column(text_enum(ProductKind), server_default=ProductKind.DIGITAL.value)
     packed: Mapped[int] = mapped_column(server_default=text("0"))
     shipped: Mapped[int] = mapped_column(server_default=text("0"))

@@ -83,7 +83,7 @@ class ProductStatus(StrEnum):
 class StockState(StrEnum):
     """Where the units of an order's item are."""
 
-    UNTRACKED = "untracked"
+    UNLIMITED = "unlimited"
     """The stock was unlimited when the order was placed: the item moves no stock."""
 
     RESERVED = "reserved"

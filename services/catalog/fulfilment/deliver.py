@@ -78,7 +78,7 @@ LOAD_PAYMENTS = select(
 
 LOAD_ITEMS = select(
     ITEMS.c.order_id, ITEMS.c.variant_id, ITEMS.c.kind, ITEMS.c.quantity, ITEMS.c.shipped, ITEMS.c.delivered
-).where(ITEMS.c.stock_state != StockState.UNTRACKED)
+).where(ITEMS.c.stock_state != StockState.UNLIMITED)
 
 _changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text)
 UPDATE_ORDERS = (

@@ -227,7 +227,7 @@ def _item_row(position: int, item: PricedItem) -> dict[str, object]:
         "quantity": item.quantity,
         "unit_price": item.price,
         "kind": item.kind,
-        "stock_state": StockState.UNTRACKED if item.on_hand is None else StockState.RESERVED,
+        "stock_state": StockState.UNLIMITED if item.on_hand is None else StockState.RESERVED,
     }
 
 

@@ -26,7 +26,7 @@ ORDER BY id FOR NO KEY UPDATE
 """)
 RELEASE = text("""
 WITH released AS (
-    UPDATE order_items SET stock_state = 'untracked'
+    UPDATE order_items SET stock_state = 'unlimited'
     WHERE variant_id = :variant_id AND stock_state = 'reserved' AND order_id = ANY(:orders)
     RETURNING order_id, variant_id, quantity
 ), recorded AS (

@@ -592,7 +592,7 @@ def upgrade() -> None:
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_price", sa.BigInteger(), nullable=False),
-        sa.Column("stock_state", sa.Text(), server_default="untracked", nullable=False),
+        sa.Column("stock_state", sa.Text(), server_default="unlimited", nullable=False),
         sa.Column("kind", sa.Text(), server_default="digital", nullable=False),
         sa.Column("packed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("shipped", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -611,7 +611,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("kind IN ('digital', 'service', 'shipped')", name=op.f("ck_order_items_kind")),
         sa.CheckConstraint(
-            "stock_state IN ('untracked', 'reserved', 'sold', 'released')", name=op.f("ck_order_items_stock_state")
+            "stock_state IN ('unlimited', 'reserved', 'sold', 'released')", name=op.f("ck_order_items_stock_state")
         ),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name=op.f("fk_order_items_order_id_orders"), ondelete="CASCADE"
