@@ -13,7 +13,7 @@ help:
 run: .venv/installed-run.txt ## start the whole shop on this machine; stop it with Ctrl-C
 	@exec $(python) -m dev run
 
-demo: .venv/installed-run.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys; TRANSFER=1: by bank transfer; SERVER=1: a server buys for its customer)
+demo: .venv/installed-run.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys; TRANSFER=1: by bank transfer; SERVER=1: a merchant's server buys for its customer)
 	@exec $(python) -m dev demo
 
 seed: .venv/installed-run.txt ## fill the catalog of `make run` with products, stock and orders (SIZE=100000: the number of products)

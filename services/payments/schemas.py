@@ -66,7 +66,7 @@ class StartPayment(RequestModel):
     )
     customer: ProgramCustomer | None = Field(
         default=None,
-        description="For programs with the scope `payments:write_for`: who pays. By default the customer of the program's order",
+        description="For programs with the scope `payments:write_for`: for whom the program pays. By default the customer of its order",
     )
     phone: PhoneNumber | None = Field(
         default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"

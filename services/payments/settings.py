@@ -133,7 +133,7 @@ class PaymentsSettings(Settings):
         default=48 * 3600,
         ge=60,
         le=30 * 86400,
-        description="Age in seconds at which an unpaid payment is verified for the last time and abandoned",
+        description="Age in seconds at which an unpaid payment is verified for the last time; a pending one is then abandoned",
     )
     payments_transfer_account_seconds: int = Field(
         default=8 * 3600,

@@ -40,7 +40,7 @@ class PlaceOrder(RequestModel):
         description="Currency of the order, if the products have prices in several. Default: that of the products",
     )
     customer: ProgramCustomer | None = Field(
-        default=None, description="For programs with the scope `orders:write_for`, and required for them: who orders"
+        default=None, description="For programs with the scope `orders:write_for`, and required for them: for whom it orders"
     )
     metadata: Metadata | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""The sweeper: verify at Paystack the payments whose webhook event is late, with growing intervals, until they are paid or abandoned.
+"""The sweeper: verify at Paystack the payments whose webhook event is late, with growing intervals, until they are paid or old.
 
 An abandoned payment can still be paid: a charge that Paystack reports later is settled.
 """
