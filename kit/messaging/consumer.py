@@ -62,7 +62,7 @@ class Consumer(Generic[E]):
     A message that is not a valid event is rejected and becomes a dead letter. An event whose processing fails stays in the inbox, and a
     Processor with the handler `handle_entries` retries it.
 
-    `wake`: topics to notify after each batch, because its events may create work for other jobs.
+    `topics`: those to notify after each batch, because its events may create work for other jobs.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Consumer(Generic[E]):
         handler: EventHandler[E],
         notifier: Notifier,
         *,
-        wake: frozenset[str] = frozenset(),
+        topics: frozenset[str] = frozenset(),
     ) -> None:
         self.sessions = sessions
         self.inbox = inbox
@@ -84,7 +84,7 @@ class Consumer(Generic[E]):
         self.events = events
         self.handler = handler
         self.notifier = notifier
-        self.wake = wake
+        self.topics = topics
         self._receiving = False
 
     async def check(self) -> str | None:
@@ -170,10 +170,10 @@ class Consumer(Generic[E]):
         """Process a batch of messages and acknowledge them."""
         received = [parsed for message in messages if (parsed := await self._parse(channel, message)) is not None]
         if received:
-            wake = await self._store_and_process(received, shutdown, lost)
-            self.notifier.wake(outbox.TOPIC)
-            if wake:
-                self.notifier.notify(*wake)
+            topics = await self._store_and_process(received, shutdown, lost)
+            self.notifier.wake_local(outbox.TOPIC)
+            if topics:
+                self.notifier.notify(*topics)
             # The messages are in the order of delivery, so acknowledging the last one with `multiple` acknowledges all of them.
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await channel.basic_ack(_delivery_tag(received[-1].message), multiple=True)
@@ -236,7 +236,7 @@ class Consumer(Generic[E]):
             if contradictions
             else {}
         )
-        return BatchResult(failed=failed, wake=self.wake)
+        return BatchResult(failed=failed, topics=self.topics)
 
 
 def _delivery_tag(message: DeliveredMessage) -> int:

@@ -41,7 +41,7 @@ class Notifier:
             self._subscribers[topic].append(wakeup)
         return wakeup
 
-    def wake(self, *topics: str) -> None:
+    def wake_local(self, *topics: str) -> None:
         """Wake the jobs of this process only."""
         for topic in topics:
             for wakeup in self._subscribers[topic]:
@@ -49,7 +49,7 @@ class Notifier:
 
     def notify(self, *topics: str) -> None:
         """Wake the jobs of this process and of all other processes. Returns at once and never raises. Call it after the commit."""
-        self.wake(*topics)
+        self.wake_local(*topics)
         self._pending.update(topics)
         if self._pending and (self._sending is None or self._sending.done()):
             self._sending = asyncio.create_task(self._send())
@@ -65,8 +65,8 @@ class Notifier:
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))
-            self.wake(*self._subscribers)  # notifications may have been sent before this process listened
+            await connection.add_listener(self._channel, lambda *args: self.wake_local(str(args[-1])))
+            self.wake_local(*self._subscribers)  # notifications may have been sent before this process listened
             while not shutdown.requested:
                 await shutdown.wait(KEEPALIVE_SECONDS, lost)
                 await connection.execute("SELECT 1")  # raises if the connection is lost

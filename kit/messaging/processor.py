@@ -48,13 +48,13 @@ class BatchResult:
     `failed`: reasons by entry id, for entries that need an operator because a retry cannot succeed.
     `postponed`: reasons by entry id, for entries that are retried with backoff, because what they need may arrive later.
     `columns`: values for additional columns of the inbox table: by column name, then by entry id. A column needs a value for every entry.
-    `wake`: topics to notify after the commit, because other jobs now have work.
+    `topics`: those to notify after the commit, because other jobs now have work.
     """
 
     failed: Mapping[int, str] = field(default_factory=dict)
     postponed: Mapping[int, str] = field(default_factory=dict)
     columns: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
-    wake: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
 
 
 Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[BatchResult]]
@@ -99,7 +99,7 @@ async def _attempt(
                 if entry.id in result.postponed:
                     columns = {name: values[entry.id] for name, values in result.columns.items()}
                     await _postpone(session, inbox, entry, result.postponed[entry.id], columns)
-        return result.wake
+        return result.topics
     except Exception as error:
         if may_succeed_later(error) and not is_contention(error):
             raise
@@ -214,14 +214,14 @@ class Processor:
         while not shutdown.requested:
             async with self.sessions.begin() as session:
                 entries = await lock_due(session, self.inbox)
-                wake = await process(session, self.inbox, entries, self.handler)
+                topics = await process(session, self.inbox, entries, self.handler)
                 if clock() - measured_at > MEASURE_SECONDS:
                     await measure(session, self.inbox)
                     measured_at = clock()
             if entries:
-                self.notifier.wake(outbox.TOPIC)
-            if wake:
-                self.notifier.notify(*wake)
+                self.notifier.wake_local(outbox.TOPIC)
+            if topics:
+                self.notifier.notify(*topics)
             if len(entries) < BATCH:
                 await shutdown.wait(POLL_SECONDS, self.wakeup)
                 if len(entries) > SMALL_BATCH:

@@ -78,7 +78,7 @@ def _consumer(amqp_url: SecretStr, queue: Queue, notifier: Notifier) -> Consumer
         consumed_events.EVENT_ADAPTER,
         consumed_events.handle,
         notifier,
-        wake=frozenset({Topic.REFUNDS, Topic.CARDS}),
+        topics=frozenset({Topic.REFUNDS, Topic.CARDS}),
     )
 
 

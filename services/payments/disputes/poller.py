@@ -77,7 +77,7 @@ class DisputePoller:
                 await records.record(session, reported)
             if not reported:
                 return
-            self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
+            self.notifier.wake_local(Topic.OUTBOX, Topic.REFUNDS)
 
     async def poll_due(self, shutdown: Shutdown) -> bool:
         """Poll one dispute that is due. Return False if there is none, or on shutdown.
@@ -100,7 +100,7 @@ class DisputePoller:
             if reported is not None and reported.id == dispute_id:
                 await records.apply(session, reported)
             await self._schedule_next(session, dispute_id, attempts, leased_until)
-        self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
+        self.notifier.wake_local(Topic.OUTBOX, Topic.REFUNDS)
         return True
 
     async def _take_due(self) -> tuple[int, int, datetime] | None:

@@ -220,7 +220,7 @@ class RefundExecutor:
     async def _apply(self, due: DuePayment, reported: list[PaystackRefund]) -> None:
         async with self.sessions.begin() as session:
             await sync_refunds(session, due.payment_id, reported)
-        self.notifier.wake(Topic.OUTBOX)
+        self.notifier.wake_local(Topic.OUTBOX)
 
     async def _schedule_next(self, due: DuePayment) -> None:
         """End the lease. While a refund is unfinished, schedule the next sync with exponential backoff.

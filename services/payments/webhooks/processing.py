@@ -180,7 +180,7 @@ def _result(events: Sequence[ParsedEvent]) -> BatchResult:
     failed = {event.entry_id: event.failure for event in events if event.failure is not None}
     postponed = {event.entry_id: event.postponed for event in events if event.postponed is not None}
     has_scheduled_work = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
-    wake = {Topic.REFUNDS, Topic.DISPUTES} if has_scheduled_work else set[Topic]()
+    topics = {Topic.REFUNDS, Topic.DISPUTES} if has_scheduled_work else set[Topic]()
     if any(event.transfer is not None for event in events):
-        wake.add(Topic.TRANSFERS)
-    return BatchResult(failed, postponed, columns, frozenset(wake))
+        topics.add(Topic.TRANSFERS)
+    return BatchResult(failed, postponed, columns, frozenset(topics))

@@ -62,7 +62,7 @@ async def test_a_failed_event_is_retried_from_the_inbox(
         handler.fails = False
         async with sessions.begin() as session:
             await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
-        notifier.wake("inbox")
+        notifier.wake_local("inbox")
         await until(taken(sessions, 3))
 
 

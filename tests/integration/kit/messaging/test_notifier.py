@@ -43,7 +43,7 @@ async def test_wake_reaches_the_subscribers_of_the_topic_only(notifier: Notifier
         notifier.subscribe("orders", "refunds"),
         notifier.subscribe("refunds"),
     )
-    notifier.wake("orders")
+    notifier.wake_local("orders")
     assert (orders.is_set(), both.is_set(), refunds.is_set()) == (True, True, False)
 
 

@@ -109,7 +109,7 @@ async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions
         await until(all_done)
         assert relay_wakeup.is_set()
         await store(sessions, message("late"))
-        notifier.wake("inbox")
+        notifier.wake_local("inbox")
         await until(all_done)
     assert len(await effects(sessions)) == 2 * BATCH + 51
 
@@ -131,7 +131,7 @@ async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
 async def test_the_processor_notifies_the_topics_that_its_handler_names(sessions: Sessions, notifier: Notifier) -> None:
     async def handle_and_wake(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
         result = await handle(session, entries)
-        return BatchResult(result.failed, wake=frozenset({"refunds"}))
+        return BatchResult(result.failed, topics=frozenset({"refunds"}))
 
     refunds, disputes = notifier.subscribe("refunds"), notifier.subscribe("disputes")
     await store(sessions, message(1), message(2, b"raise"))

@@ -43,7 +43,7 @@ async def test_a_notification_wakes_the_relay(
     async with living(one.run):
         for number in range(5):
             await put(sessions, make_event(number))
-            notifier.wake("outbox")
+            notifier.wake_local("outbox")
             await broker.take(1)
         await until(left(sessions))
 

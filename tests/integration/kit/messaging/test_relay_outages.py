@@ -30,11 +30,11 @@ async def test_events_are_kept_until_the_consumer_declares_a_deleted_queue_again
     one = relay(engine, broker, notifier)
     async with living(one.run):
         await put(sessions, make_event(1))
-        notifier.wake("outbox")
+        notifier.wake_local("outbox")
         await broker.take(1)
         await broker.delete()
         await put(sessions, make_event(2))
-        notifier.wake("outbox")
+        notifier.wake_local("outbox")
         await until(refused(sessions))
         assert await left(sessions, 1)()
         await broker.declare()
@@ -49,11 +49,11 @@ async def test_a_deleted_exchange_is_declared_again(
     one = relay(engine, broker, notifier)
     async with living(one.run):
         await put(sessions, make_event(1))
-        notifier.wake("outbox")
+        notifier.wake_local("outbox")
         await broker.take(1)
         await broker.channel.exchange_delete(EXCHANGE)
         await put(sessions, make_event(2), make_event(3))
-        notifier.wake("outbox")
+        notifier.wake_local("outbox")
         await until(refused(sessions))
         await broker.declare()
         await until(left(sessions))
@@ -114,7 +114,7 @@ async def test_a_cut_connection_loses_no_event(
         async with living(one.run):
             for number in range(3):
                 await put(sessions, *(make_event(100 * number + each) for each in range(100)))
-                notifier.wake("outbox")
+                notifier.wake_local("outbox")
                 await until(left(sessions, 0))
                 proxy.cut()
     numbers = {PaymentSucceeded.model_validate_json(message.body).data.amount for message in await broker.take(300)}
@@ -128,11 +128,11 @@ async def test_events_are_published_again_when_their_confirms_are_lost(
         one = relay(engine, broker, notifier, proxy.url)
         async with living(one.run):
             await put(sessions, make_event(1))
-            notifier.wake("outbox")
+            notifier.wake_local("outbox")
             await until(left(sessions))
             proxy.lose_answers()
             await put(sessions, make_event(2))
-            notifier.wake("outbox")
+            notifier.wake_local("outbox")
             first, second = await broker.take(2)
             assert not await left(sessions)()  # delivered, but not confirmed
             proxy.flow()

@@ -54,7 +54,7 @@ async def test_a_relay_whose_session_is_killed_loses_its_lock(
     async with living(first.run, second.run):
         for number in range(3):
             await put(sessions, make_event(number))
-            notifier.wake("outbox")
+            notifier.wake_local("outbox")
             await until(left(sessions))
             async with engine.connect() as connection:
                 for pid in await holders(engine):

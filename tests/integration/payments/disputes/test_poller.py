@@ -97,7 +97,7 @@ async def test_poll_when_every_search_fails_is_still_made(paystack: FakePaystack
         await until(resolved)
         for _ in range(3):
             await execute("UPDATE disputes SET next_attempt_at = now(), attempts = -1")
-            jobs.notifier.wake(Topic.DISPUTES)
+            jobs.notifier.wake_local(Topic.DISPUTES)
             await until(polled)
         shutdown.request()
     assert len(paystack.calls_to("disputes")) == searches + 1, "a failed search is not repeated with each poll"

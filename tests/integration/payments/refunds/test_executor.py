@@ -132,7 +132,7 @@ async def test_refunds_when_two_executors_and_webhooks_interfere_are_sent_once(
             held.arrived.clear()
             async with sessions.begin() as session:
                 await requests.schedule_sync(session, [one.reference])
-            notifier.wake(Topic.REFUNDS)
+            notifier.wake_local(Topic.REFUNDS)
             # A third executor finds that the payment is leased.
             await jobs.execute_refunds()
             assert len(paystack.calls_to("refund")) == number + 1
