@@ -17,12 +17,12 @@ from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
 from services.payments.clients import Clients, open_clients
+from services.payments.customers import routes as customer_routes
 from services.payments.db import create_notifier, engine, reading, reading_engine, sessions
 from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
 from services.payments.models import AuditLogEntry, IdempotencyKey
-from services.payments.customers import routes as customer_routes
 from services.payments.refunds import routes as refund_routes
 from services.payments.rejected_transfers import routes as rejected_transfer_routes
 from services.payments.settings import settings

@@ -88,7 +88,10 @@ class Payment(Base):
             postgresql_where=text("customer_external_id IS NOT NULL"),
         ),
         Index(
-            "ix_payments_program_email", "customer_id", text("lower(email)"), postgresql_where=text("started_by_program")
+            "ix_payments_program_email",
+            "customer_id",
+            text("lower(email)"),
+            postgresql_where=text("started_by_program"),
         ),
         Index(None, "payout_id", postgresql_where=text("payout_id IS NOT NULL")),
         Index(None, "created_at", postgresql_using="brin"),

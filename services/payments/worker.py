@@ -14,11 +14,11 @@ from kit.worker.shutdown import Shutdown
 from services.payments import consumed_events
 from services.payments.cards.deactivation import CardDeactivator
 from services.payments.clients import open_clients
+from services.payments.customers import account_events
 from services.payments.db import Topic, create_notifier, engine, sessions
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from services.payments.models import Inbox, OutboxRow
-from services.payments.customers import account_events
 from services.payments.paystack.client import Paystack
 from services.payments.pruning import prune
 from services.payments.refunds.executor import RefundExecutor

@@ -122,7 +122,9 @@ async def test_forged_tokens_when_sent_to_any_service_are_refused(
     assert own_service.received == []
 
 
-async def test_malformed_tokens_when_sent_to_an_own_service_are_refused(gateway: Gateway, own_service: EchoingService) -> None:
+async def test_malformed_tokens_when_sent_to_an_own_service_are_refused(
+    gateway: Gateway, own_service: EchoingService
+) -> None:
     own_service.received.clear()
     for attack in MALFORMED:
         answer = await gateway.send("GET", "/reports", [bearer(attack), *CLAIMED])

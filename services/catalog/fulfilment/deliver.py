@@ -181,10 +181,10 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
 
 
 def _orders_that_change_availability(state: FulfilmentState, events: Sequence[AppliedEvent]) -> set[UUID]:
-    """Return the ids of the orders that may change how many units are available.
+    """Return the ids of the orders that may change how many units can be ordered.
 
     These are expired orders, orders with a refund in the batch, and orders with a payment that is already stored from an earlier batch. The
-    other payments do not change how many units are available: their units only change from reserved to sold.
+    other payments do not change how many units can be ordered: their units only change from reserved to sold.
     """
     affected = set()
     for event in events:

@@ -21,8 +21,8 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest, StoredResponse
 from kit.log_throttling import log_throttled
 from services.catalog.models import IdempotencyKey
-from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.errors import ReservationLimitReached, TooManyPendingOrders, TooManyPendingOrdersOfProgram
+from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.settings import settings
 
 log = structlog.get_logger("orders")

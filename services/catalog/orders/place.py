@@ -18,13 +18,13 @@ from services.catalog import metrics
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
 from services.catalog.orders.addresses import store_address
-from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
 from services.catalog.orders.limits import find_response_or_check_limits
-from services.catalog.orders.priced_items import PricedItem, load_priced_items
 from services.catalog.orders.models import Delivery
+from services.catalog.orders.order_customer import OrderCustomer
+from services.catalog.orders.priced_items import PricedItem, load_priced_items
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.orders.views import with_secrets
@@ -113,7 +113,9 @@ async def _check(session: AsyncSession, request: PlaceOrder) -> list[PricedItem]
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
     # Checked here with the stock that was read, before a lock is taken: many requests for a sold-out product do not wait for each other.
-    short = {key: item.orderable or 0 for key, item in with_stock_level.items() if item.quantity > (item.orderable or 0)}
+    short = {
+        key: item.orderable or 0 for key, item in with_stock_level.items() if item.quantity > (item.orderable or 0)
+    }
     _raise_if_short(with_stock_level, short)
     return items
 
@@ -136,7 +138,11 @@ def _new_order(customer: OrderCustomer, items: Sequence[PricedItem], metadata: d
         number=numbers.new_number(),
         customer_id=customer.id,
         customer=CustomerView(
-            id=customer.id, email=customer.email, name=customer.name, phone=customer.phone, external_id=customer.external_id
+            id=customer.id,
+            email=customer.email,
+            name=customer.name,
+            phone=customer.phone,
+            external_id=customer.external_id,
         ),
         status=status,
         amount=amount,
@@ -165,7 +171,9 @@ async def _insert(
     raise Unavailable("No free order number was found. Please try again.")
 
 
-async def _reserve(session: AsyncSession, with_stock_level: Mapping[UUID, PricedItem], order_id: UUID, customer: OrderCustomer) -> None:
+async def _reserve(
+    session: AsyncSession, with_stock_level: Mapping[UUID, PricedItem], order_id: UUID, customer: OrderCustomer
+) -> None:
     """Reserve the items with a stock level, or raise OutOfStock."""
     if not with_stock_level:
         return

@@ -69,7 +69,9 @@ class PricedItem(NamedTuple):
         return Wanted(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
 
 
-async def load_priced_items(session: AsyncSession, requested: Collection[RequestedItem], currency: str | None) -> list[PricedItem]:
+async def load_priced_items(
+    session: AsyncSession, requested: Collection[RequestedItem], currency: str | None
+) -> list[PricedItem]:
     """Return the items of an order; quantities of the same variant are added up. `currency`: that of the order, if the client chose one.
 
     Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer.

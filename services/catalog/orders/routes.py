@@ -16,7 +16,6 @@ from services.catalog.db import Reading, Transaction
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, erasure, lists, place
-from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.errors import (
     AddressRequired,
     AddressStillNeeded,
@@ -38,6 +37,7 @@ from services.catalog.orders.errors import (
 )
 from services.catalog.orders.list_parameters import OrderFilters
 from services.catalog.orders.numbers import OrderKey
+from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.positions import OrderSort
 from services.catalog.orders.schemas import CancelOrder, OrderPage, OrderView, PlaceOrder
 from services.catalog.orders.transaction import OrderTransaction

@@ -40,7 +40,8 @@ class PlaceOrder(RequestModel):
         description="Currency of the order, if the products have prices in several. Default: that of the products",
     )
     customer: ProgramCustomer | None = Field(
-        default=None, description="For programs with the scope `orders:write_for`, and required for them: for whom it orders"
+        default=None,
+        description="For programs with the scope `orders:write_for`, and required for them: for whom the program orders",
     )
     metadata: Metadata | None = Field(
         default=None,

@@ -18,7 +18,9 @@ from services.payments.settings import settings
 
 def active_cards_of(customer_id: str) -> Select[Card]:
     """Select the customer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
-    return select(Card).where(Card.customer_id == customer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None))
+    return select(Card).where(
+        Card.customer_id == customer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from kit.messaging.personal_data import forget_persons
 from kit.worker.shutdown import Shutdown
 from services.payments.cards.deactivation import ERASED
 from services.payments.cards.models import Card
-from services.payments.db import sessions
-from services.payments.models import Dispute, IdempotencyKey, Inbox, Payment
 from services.payments.customers.models import EndedAccount
 from services.payments.customers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
+from services.payments.db import sessions
+from services.payments.models import Dispute, IdempotencyKey, Inbox, Payment
 
 REAPPLY_PERIOD = timedelta(hours=2)
 """Longer than the lifetime of an access token, which is at most an hour."""
@@ -127,7 +127,9 @@ async def _erase(session: AsyncSession, which: ColumnElement[bool]) -> None:
     evidence = Dispute.evidence.op("-")(cast(PERSONAL_EVIDENCE, ARRAY(Text)))
     await session.execute(
         update(Dispute)
-        .where(*deleted, Dispute.payment_id == Payment.id, Payment.customer_id == CUSTOMER, Dispute.evidence.is_not(None))
+        .where(
+            *deleted, Dispute.payment_id == Payment.id, Payment.customer_id == CUSTOMER, Dispute.evidence.is_not(None)
+        )
         .values(evidence=evidence)
         .execution_options(**NO_SYNC)
     )

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.program_customers import EraseCustomer
-from services.payments.models import AuditLogEntry, Dispute, IdempotencyKey, Payment
 from services.payments.customers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
+from services.payments.models import AuditLogEntry, Dispute, IdempotencyKey, Payment
 
 BATCH = 1000
 NO_SYNC: dict[str, Any] = {"synchronize_session": False}

@@ -14,9 +14,9 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.problem_responses import problem_responses
 from kit.program_customers import EraseCustomer, ProgramId, check_may_erase
 from kit.schemas import ResponseModel, example
+from services.payments.customers.erasure import erase_customer
 from services.payments.db import sessions
 from services.payments.models import IdempotencyKey
-from services.payments.customers.erasure import erase_customer
 
 router = Router(prefix="/payments/programs", tags=["payments"])
 

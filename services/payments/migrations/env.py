@@ -1,7 +1,7 @@
 import services.payments.cards.models
+import services.payments.customers.models
 import services.payments.holds.models
 import services.payments.ledger.models
-import services.payments.customers.models
 import services.payments.refunds.models
 import services.payments.rejected_transfers.models
 import services.payments.unrelated_charges.models

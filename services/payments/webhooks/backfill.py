@@ -140,7 +140,9 @@ class Backfill:
 
     async def _select_possibly_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
         """Return the listed events that are possibly not stored here. `_is_stored` decides with the body, which the list lacks."""
-        identities = {event.id: event_types.identity_from_object_id(event.type_name, event.object_id) for event in events}
+        identities = {
+            event.id: event_types.identity_from_object_id(event.type_name, event.object_id) for event in events
+        }
         keys = {event.id: _key_from_id(event.id) for event in events}
         async with self.sessions() as session:
             query = select(WebhookEvent.identity, WebhookEvent.key).where(

@@ -9,13 +9,13 @@ from shop_client import AuthenticatedClient
 from shop_client.api.orders import get_order, place_order
 from shop_client.api.payments import start_payment
 from shop_client.models import (
-    RequestedItem,
     OrderStatus,
     OrderView,
     PaymentView,
     PlaceOrder,
     PlaceOrderResponse409,
     PlaceOrderResponse409Code,
+    RequestedItem,
     StartPayment,
     StartPaymentResponse409,
     StartPaymentResponse409Code,

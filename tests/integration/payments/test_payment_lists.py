@@ -74,7 +74,9 @@ async def large_table(started_payments: RunningApp) -> AsyncIterator[AsyncSessio
 
 @pytest.mark.parametrize("customer", CUSTOMERS)
 @pytest.mark.parametrize("period", PERIODS)
-async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, customer: str | None, period: str) -> None:
+async def test_list_of_a_large_table_reads_few_rows(
+    large_table: AsyncSession, customer: str | None, period: str
+) -> None:
     since, until = PERIODS[period]
     of_customer = select(func.count()).select_from(Payment).where(Payment.customer_id == customer)
     # The payments of one customer are read until enough of them match; there is no index on customer and status.
@@ -97,7 +99,9 @@ async def test_list_by_external_id_reads_few_rows_and_finds_what_a_simple_query_
     for (since, until), statuses, external_id in itertools.product(
         PERIODS.values(), STATUSES, ("x-old", "x-1", "x-unknown")
     ):
-        selected = PaymentFilter(customer_id=customer, external_id=external_id, statuses=statuses, since=since, until=until)
+        selected = PaymentFilter(
+            customer_id=customer, external_id=external_id, statuses=statuses, since=since, until=until
+        )
         with recorded(large_table) as statements:
             found = await list_payments(large_table, selected, LIMIT)
         conditions = [Payment.customer_external_id == external_id]

@@ -25,10 +25,10 @@ from services.catalog.models import OutboxRow
 from services.catalog.order_models import Order
 from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.addresses import AddressFields
-from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.errors import OrderNotPending, OutOfStock
 from services.catalog.orders.models import Delivery
-from services.catalog.orders.schemas import RequestedItem, PlaceOrder
+from services.catalog.orders.order_customer import customer_of
+from services.catalog.orders.schemas import PlaceOrder, RequestedItem
 from services.catalog.stock.check import find_differences
 from services.catalog.stock.edit import get_level, move_stock
 from services.catalog.stock.schemas import MoveStock

@@ -27,7 +27,11 @@ async def test_card_when_an_order_was_paid_with_it_is_saved_and_shown_without_it
     assert "AUTH_" not in answer.text
     assert "SIG_" not in answer.text
     (saved,) = await all_cards()
-    assert (saved.authorization_code, saved.email, saved.customer_id) == ("AUTH_4081", "payer@example.com", "customer-1")
+    assert (saved.authorization_code, saved.email, saved.customer_id) == (
+        "AUTH_4081",
+        "payer@example.com",
+        "customer-1",
+    )
 
 
 NOT_SAVED: dict[str, tuple[Json | None, Json]] = {

@@ -11,10 +11,10 @@ from contracts.events import AccountDeleted, AccountMerged
 from kit.messaging import inbox
 from services.payments.cards.models import Card
 from services.payments.consumed_events import handle
-from services.payments.db import sessions
-from services.payments.models import Dispute, Payment
 from services.payments.customers import account_events
 from services.payments.customers.models import EndedAccount
+from services.payments.db import sessions
+from services.payments.models import Dispute, Payment
 from tests.factories.accounts import account_deleted, account_merged
 from tests.factories.payments import create_card, create_dispute, create_paid_payment, create_payment
 from tests.fixtures.payments_jobs import Jobs

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from services.payments.customers import erasure
 from services.payments.db import sessions
 from services.payments.models import AuditLogEntry, Dispute, IdempotencyKey, Payment
-from services.payments.customers import erasure
 from tests.factories.payments import create_dispute
 from tests.fakes.catalog import FakeCatalog
 from tests.fixtures.payments_rows import find_payment

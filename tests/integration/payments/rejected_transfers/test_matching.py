@@ -160,7 +160,9 @@ async def test_list_when_it_has_several_pages_shows_each_transfer_once(
     assert [each["amount"] for each in first["items"] + rest["items"]] == [3, 2, 1]
 
 
-async def test_list_when_the_caller_is_a_customer_answers_403(client: httpx.AsyncClient, customer: dict[str, str]) -> None:
+async def test_list_when_the_caller_is_a_customer_answers_403(
+    client: httpx.AsyncClient, customer: dict[str, str]
+) -> None:
     assert (await client.get(PATH, headers=customer)).status_code == 403
 
 
