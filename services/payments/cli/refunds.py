@@ -55,18 +55,18 @@ def close(
 def refund(
     reference: Reference,
     reason: RefundReason,
+    amount: Amount = None,
+    subunits: Subunits = None,
+    everything: Annotated[bool, typer.Option("--all", help="Refund all that can be refunded.")] = False,
     expected_status: Annotated[
-        PaymentStatus,
+        PaymentStatus | None,
         typer.Option(
             "--expected-status",
             metavar="STATUS",
             help="Status of the payment for which you decided to refund it, as `payments show` has it. If it has another status now, for "
-            "example because another operator was faster, the refund is refused.",
+            "example because another operator was faster, the refund is refused. Without this option, every paid payment is refunded.",
         ),
-    ],
-    amount: Amount = None,
-    subunits: Subunits = None,
-    everything: Annotated[bool, typer.Option("--all", help="Refund all that can be refunded.")] = False,
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Request a refund of a payment: --amount, --subunits or --all. The worker sends it to Paystack.

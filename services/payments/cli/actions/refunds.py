@@ -63,7 +63,7 @@ def refund(
     subunits: int | None,
     *,
     everything: bool,
-    expected_status: PaymentStatus,
+    expected_status: PaymentStatus | None,
     as_json: bool,
 ) -> None:
     """Request a refund of a payment."""
@@ -74,9 +74,12 @@ def refund(
 
 
 def request_refund(
-    reference: str, reason: str, wanted: Money | None, *, expected_status: PaymentStatus, as_json: bool
+    reference: str, reason: str, wanted: Money | None, *, expected_status: PaymentStatus | None, as_json: bool
 ) -> None:
-    """Request a refund of `wanted`, None: of all that can be refunded, and print it. It is refused if the payment has another status."""
+    """Request a refund of `wanted`, None: of all that can be refunded, and print it.
+
+    It is refused if the payment has another status than the expected one.
+    """
 
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
