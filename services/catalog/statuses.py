@@ -84,7 +84,7 @@ class StockState(StrEnum):
     """Where the units of an order's item are."""
 
     UNLIMITED = "unlimited"
-    """The stock was unlimited when the order was placed: the item moves no stock."""
+    """The stock was unlimited when the order was placed, or was made unlimited since: the item moves no stock."""
 
     RESERVED = "reserved"
     """Reserved for the order, until it is paid, cancelled or expired; a paid order has it while it waits for units."""

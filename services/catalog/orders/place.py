@@ -190,13 +190,13 @@ async def _reserve(
             after_commit(session, log.warning, "stock low", **item.wanted().ids(), name=item.name, left=left)
 
 
-def _raise_if_short(items: Mapping[UUID, PricedItem], left: Mapping[UUID, int]) -> None:
-    """Raise OutOfStock, unless `left` is empty. `left`: the orderable units of each variant that has fewer than the order needs."""
-    if left:
+def _raise_if_short(items: Mapping[UUID, PricedItem], orderable: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock, unless `orderable` is empty: it has the variants of which fewer units can be ordered than are wanted."""
+    if orderable:
         found = [
-            {**item.wanted().ids(), "name": item.name, "wanted": item.quantity, "left": max(left[variant_id], 0)}
+            {**item.wanted().ids(), "name": item.name, "wanted": item.quantity, "left": max(orderable[variant_id], 0)}
             for variant_id, item in items.items()
-            if variant_id in left
+            if variant_id in orderable
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
