@@ -157,7 +157,7 @@ async def test_backorder_when_a_limit_is_set_then_that_many_more_units_can_be_or
     assert (await client.patch(url, json={"backorder_limit": 3}, headers=customer)).status_code == 403
     unlimited = await create_product(None)
     missing = await client.patch(f"/catalog/products/{unlimited}/stock", json={"backorder_limit": 3}, headers=editor)
-    assert (missing.status_code, missing.json()["code"]) == (404, "product_not_found")
+    assert (missing.status_code, missing.json()["code"]) == (404, "stock_not_found")
 
 
 async def test_list_products_when_filtered_by_availability_then_only_those_are_listed(
