@@ -88,7 +88,7 @@ class PaidOrderData(EventData):
 
 
 class PaymentData(PaidOrderData):
-    """The `data` of all events that payments publishes."""
+    """The `data` of all events that the payments service publishes."""
 
     metadata: AttachedMetadata = Field(
         default={},

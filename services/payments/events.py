@@ -1,8 +1,8 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
-The id of an event that can be republished (republish.py) is computed from its type and from what identifies it: a payment that was started,
-succeeded or was abandoned by its reference, a refund by the reference and the refunded total, a dispute by its id, a rejected transfer by
-the identity of its webhook event. So a republished event has the same id, and consumers ignore it.
+The ids of all events except payment.failed and payment.held are computed, so a repeated event has the same id, and consumers ignore it:
+payment.started, payment.succeeded and payment.abandoned from the reference; payment.refunded from the reference and the refunded total;
+payment.disputed and payment.dispute_resolved from the id of the dispute; payment.transfer_rejected from the identity of its webhook event.
 """
 
 from datetime import datetime
@@ -72,13 +72,13 @@ def succeeded(payment: PublishedPayment, *, paid_amount: int, channel: str | Non
 
 
 def failed(payment: PublishedPayment, charge: Charge) -> Event:
-    """Return payment.failed. It cannot be republished, so its id is random."""
+    """Return payment.failed, with a random id."""
     data = PaymentFailedData(**_payment_data(payment), reason=charge.gateway_response or "")
     return PaymentFailed(**_envelope(payment), data=data)
 
 
 def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
-    """Return payment.held. It cannot be republished, so its id is random. `reason` must be one that `check_amount` returns."""
+    """Return payment.held, with a random id. `reason` must be one that `check_amount` returns."""
     paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
     data = PaymentHeldData.model_validate({**_payment_data(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)

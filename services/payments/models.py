@@ -130,7 +130,7 @@ class Payment(Base):
     domain: Mapped[str | None]
     channel: Mapped[str | None]
     gateway_response: Mapped[str | None]
-    # Paystack's status of the transaction: when it was last verified, or when it changed the payment.
+    # Paystack's status of the transaction, as of the last verification or the last change of this payment.
     paystack_status: Mapped[str | None]
     paid_at: Mapped[datetime | None]
     # When the sweeper verifies the payment next, and how many verifications were attempted.

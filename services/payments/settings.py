@@ -139,8 +139,8 @@ class PaymentsSettings(Settings):
         default=8 * 3600,
         ge=0,
         le=8 * 3600,
-        description="Seconds for which a transfer account that a payer got on Paystack's page can be paid after the checkout has ended. "
-        "0: it ends with the checkout",
+        description="Seconds for which a transfer account that a payer got on Paystack's page can be paid after the session of the page "
+        "has ended. 0: it ends with the session",
     )
     payments_paystack_calls_per_minute: int | None = Field(
         default=None,

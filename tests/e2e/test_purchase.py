@@ -1,4 +1,4 @@
-"""A purchase with real processes, and the three sources of its settlement."""
+"""A purchase with real processes, and the sources of its settlement: webhook, return, `verify` and sweeper."""
 
 import asyncio
 from urllib.parse import parse_qs, urlsplit

@@ -5,7 +5,8 @@ final status of the order, and to the same stock of the items that staff fulfil.
 If the refund was reported before the payment, they are not delivered, and their stock is released. ORDER_TRANSITIONS in statuses.py lists
 all transitions of an order.
 
-An event that contradicts an order or an earlier event changes nothing: payments never publishes one, so an operator must investigate.
+An event that contradicts an order or an earlier event changes nothing: the payments service never publishes one, so an operator must
+investigate.
 """
 
 from collections.abc import Iterable, Mapping

@@ -37,9 +37,10 @@ class OrderStatusTransition(Base):
 
 
 class OrderNote(Base):
-    """A note of staff or of payments about an order. A trigger refuses changes of rows. They are deleted with their order.
+    """A note of staff or of the payments service about an order. A trigger refuses changes of rows. They are deleted with their order.
 
-    `event_id`: the id of the event that payments published, so that a repeated event adds no second note; null for a note of staff.
+    `event_id`: the id of the event that the payments service published, so that a repeated event adds no second note; null
+    for a note of staff.
     """
 
     __tablename__ = "order_notes"

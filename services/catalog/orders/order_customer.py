@@ -1,4 +1,4 @@
-"""The customer of an order: an account, a guest, or the customer of a program."""
+"""The customer of an order: an account (also a guest's), or the customer of a program."""
 
 from dataclasses import dataclass
 

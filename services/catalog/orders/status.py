@@ -1,4 +1,4 @@
-"""The status of an order, for the holder of its status token: a guest has no account with which to read the order later."""
+"""The status of an order, for the holder of its status token: a guest cannot log in again to read the order later."""
 
 from datetime import datetime
 from typing import Annotated, TypedDict

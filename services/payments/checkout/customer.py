@@ -1,4 +1,4 @@
-"""The customer of a payment: an account, a guest, or the customer of a program."""
+"""The customer of a payment: an account (also a guest's), or the customer of a program."""
 
 from dataclasses import dataclass
 

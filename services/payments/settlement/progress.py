@@ -1,4 +1,4 @@
-"""Store what Paystack reports about an unpaid payment and what does not change the payment's status: its own status and the channel."""
+"""Store Paystack's status and the channel of an unpaid payment; they do not change our status."""
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession

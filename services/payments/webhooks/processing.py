@@ -76,11 +76,10 @@ def _count(event: ParsedEvent) -> None:
 
 
 async def _lock_payments(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
-    """Lock all payments of the batch at once, in the order of their ids, if the batch has a dispute or an unreadable charge: only these
-    lock payments in a later step.
+    """Lock all payments of the batch in the order of their ids, if it has an unreadable charge or a dispute.
 
-    The steps below lock payments too: first those of charges and refunds, then those to verify, then those of disputes. Two batches that
-    take these locks one step after the other could wait for each other.
+    Settling, the first step, locks its payments in one statement. Unreadable charges and disputes lock more payments in later steps, so two
+    batches could wait for each other if their payments were not locked here first.
     """
     references = {event.reference for event in events if event.reference is not None}
     references |= {event.dispute.reference for event in events if event.dispute is not None and event.dispute.reference}
