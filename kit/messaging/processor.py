@@ -105,7 +105,9 @@ async def _attempt(
             raise
         if len(entries) > 1:
             return frozenset().union(*[await _process(session, inbox, [entry], handler) for entry in entries])
-        await _postpone(session, inbox, entries[0], f"{type(error).__name__}: {error}", used=not is_contention(error))
+        await _postpone(
+            session, inbox, entries[0], f"{type(error).__name__}: {error}", counts_as_attempt=not is_contention(error)
+        )
         return frozenset()
 
 
@@ -155,14 +157,14 @@ async def _postpone(
     reason: str,
     columns: Mapping[str, Any] | None = None,
     *,
-    used: bool = True,
+    counts_as_attempt: bool = True,
 ) -> None:
     """Schedule the next attempt of an entry, or set it to failed after the last attempt. `columns`: more values to store.
 
-    `used`: False if this was no attempt: a lock conflict is not a failure of the entry.
+    `counts_as_attempt`: False after a lock conflict, which is not a failure of the entry.
     """
-    # `attempts` of a new entry already counts this attempt.
-    attempts = entry.attempts - entry.new + used
+    attempts_before = entry.attempts - entry.new  # `attempts` of a new entry already counts this attempt
+    attempts = attempts_before + counts_as_attempt
     last = attempts >= ATTEMPTS
     reason = reason[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
     await session.execute(
