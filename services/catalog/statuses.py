@@ -20,7 +20,7 @@ class OrderStatus(StrEnum):
     """Cancelled by the customer or by staff before it was paid."""
 
     EXPIRED = "expired"
-    """Not paid in time; the stock was released. A later payment is accepted if there is enough stock."""
+    """Not paid in time; the stock was released. A later payment still pays for it if there is enough stock."""
 
     REFUNDED = "refunded"
     """The whole amount was refunded. fulfilment/refund_rules.py says which units went back into the stock."""
