@@ -31,8 +31,8 @@ from services.catalog.statuses import OrderStatus, PaymentOutcome
 AppliedEvent = PaymentSucceeded | PaymentRefunded | PaymentDisputeResolved
 """The events that change orders or their payments."""
 
-ACCEPTED = frozenset({PaymentOutcome.PAID, PaymentOutcome.DELIVERED})
-"""The outcomes of a payment that paid for its order."""
+PAID_NOT_REFUNDED = frozenset({PaymentOutcome.PAID, PaymentOutcome.DELIVERED})
+"""The outcomes of a payment that paid for its order and is not fully refunded."""
 
 
 @dataclass(slots=True)
@@ -69,8 +69,8 @@ class PaymentState:
 class FulfilmentState:
     """Orders by id, payments by reference, and orderable units by variant id (without unlimited variants). `apply` updates them.
 
-    The other fields contain the changes that must be stored or published. `accepted`: the payments that paid for an order. `restocked`: for
-    the orders that were paid and are refunded now, how many units of each variant go back into the stock.
+    The other fields contain the changes that must be stored or published. `paid_by`: by order id, the event of the payment that pays for it
+    in this batch. `restocked`: for the orders that were paid and are refunded now, how many units of each variant go back into the stock.
     """
 
     orders: dict[UUID, OrderState]
@@ -78,7 +78,7 @@ class FulfilmentState:
     orderable: dict[UUID, int] = field(default_factory=dict)
     changed_orders: set[UUID] = field(default_factory=set)
     changed_payments: set[str] = field(default_factory=set)
-    accepted: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
+    paid_by: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
     restocked: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)
     reserved_again: set[UUID] = field(default_factory=set)
@@ -99,7 +99,7 @@ class FulfilmentState:
 
     def delivered(self) -> set[UUID]:
         """Return the ids of the orders that these events have delivered, also of those that were refunded afterwards."""
-        return {order_id for order_id in self.accepted if not self.orders[order_id].needs_fulfilment}
+        return {order_id for order_id in self.paid_by if not self.orders[order_id].needs_fulfilment}
 
     def _find_contradiction(self, data: PaymentData) -> str | None:
         """Compare the facts of an event with the order and with earlier events. Return what differs."""
@@ -143,7 +143,7 @@ class FulfilmentState:
             waits = order.needs_fulfilment
             payment.outcome = PaymentOutcome.PAID if waits else PaymentOutcome.DELIVERED
             self._change_order(data.order_id, OrderStatus.PAID if waits else OrderStatus.DELIVERED, data.reference)
-            self.accepted[data.order_id] = event
+            self.paid_by[data.order_id] = event
 
     def _undeliverable_data(self, event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverableData:
         order = self.orders.get(event.data.order_id)
@@ -190,7 +190,7 @@ class FulfilmentState:
             payment.other_currency = currency
         payment.fully_refunded = payment.fully_refunded or _is_full_refund(data)
         order = self.orders.get(data.order_id)
-        if order is None or payment.outcome not in ACCEPTED:
+        if order is None or payment.outcome not in PAID_NOT_REFUNDED:
             return
         repaid = repayment_kind(fully_refunded=payment.fully_refunded, dispute_lost=payment.dispute_lost)
         status = status_after(repaid)

@@ -127,9 +127,11 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     A held payment does not change the order, which may still be paid. A dispute does not change the order either: a lost dispute
     is only recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.
     """
-    others = [event for event in events if isinstance(event, PaymentHeld | PaymentDisputed | PaymentDisputeResolved)]
-    if others:
-        after_commit(session, _log_others, others)
+    logged_here = [
+        event for event in events if isinstance(event, PaymentHeld | PaymentDisputed | PaymentDisputeResolved)
+    ]
+    if logged_here:
+        after_commit(session, _log_events, logged_here)
     relevant = [event for event in events if isinstance(event, AppliedEvent) and not _is_won_dispute(event)]
     if not relevant:
         return {}
@@ -145,7 +147,7 @@ def _is_won_dispute(event: Event) -> bool:
     return isinstance(event, PaymentDisputeResolved) and not event.data.lost
 
 
-def _log_others(events: Sequence[PaymentEvent]) -> None:
+def _log_events(events: Sequence[PaymentEvent]) -> None:
     for event in events:
         if isinstance(event, PaymentDisputeResolved) and event.data.lost:
             log.warning("dispute lost", **_log_fields(event))
@@ -208,9 +210,9 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
     await _store_stock(session, state)
     delivered = sorted(state.delivered())
     if delivered:
-        references = [state.accepted[order_id].data.reference for order_id in delivered]
+        references = [state.paid_by[order_id].data.reference for order_id in delivered]
         await session.execute(INSERT_DELIVERIES, array_values(order_id=delivered, payment_reference=references))
-    await deliver_digital_items(session, sorted(state.accepted.keys() - delivered))
+    await deliver_digital_items(session, sorted(state.paid_by.keys() - delivered))
     references = sorted(state.changed_payments)
     payments = [state.payments[reference] for reference in references]
     rows = array_values(
@@ -233,11 +235,11 @@ async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
     Orders that were paid in an earlier batch are restocked first: another order of this batch may need their units. Orders that are paid
     and refunded in this batch are restocked after their units were sold.
     """
-    paid_before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
-    paid_now = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
+    paid_before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.paid_by}
+    paid_now = {order_id: units for order_id, units in state.restocked.items() if order_id in state.paid_by}
     await levels.restock(session, paid_before, levels.PAYMENTS_ACTOR)
     await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS_ACTOR)
-    await levels.sell(session, sorted(state.accepted), levels.PAYMENTS_ACTOR)
+    await levels.sell(session, sorted(state.paid_by), levels.PAYMENTS_ACTOR)
     await levels.restock(session, paid_now, levels.PAYMENTS_ACTOR)
     # A refunded order may still have reserved units that were not in stock when it was paid.
     await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS_ACTOR)
@@ -246,7 +248,7 @@ async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
 def _log_and_count(state: FulfilmentState) -> None:
     delivered = state.delivered()
     metrics.orders_delivered.inc(len(delivered))
-    for order_id, payment in state.accepted.items():
+    for order_id, payment in state.paid_by.items():
         log.info("order delivered" if order_id in delivered else "order paid", **_log_fields(payment))
     for event in state.undeliverable:
         metrics.orders_undeliverable.labels(event.data.reason).inc()

@@ -28,7 +28,7 @@ from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.fulfilments import COLUMNS, view_of
 from services.catalog.orders.models import Delivery, Fulfilment, OrderAddress, OrderPayment
-from services.catalog.orders.numbers import has_key
+from services.catalog.orders.numbers import has_id_or_number
 from services.catalog.orders.schemas import FulfilmentView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind, StockState
 
@@ -38,12 +38,12 @@ Items = Mapping[UUID, AnyRow]
 """The items of an order by variant id."""
 
 
-async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: Actor) -> FulfilmentView:
+async def fulfil(session: AsyncSession, id_or_number: str, request: FulfilItems, actor: Actor) -> FulfilmentView:
     """Record a step with units of the paid order with this id or number. The order is delivered when all units are.
 
     Raises OrderNotFound, OrderNotPaid, ItemNotOrdered, StepNotPossible, OverFulfilled, UnitsMissing, AddressErased.
     """
-    found = select(Order.id, Order.status, Order.payment_reference).where(has_key(key))
+    found = select(Order.id, Order.status, Order.payment_reference).where(has_id_or_number(id_or_number))
     order = (await session.execute(for_no_key_update(found))).one_or_none()
     if order is None:
         raise OrderNotFound

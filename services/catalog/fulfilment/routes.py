@@ -24,12 +24,12 @@ from services.catalog.fulfilment.schemas import FulfilItems
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import fulfilments, lists
 from services.catalog.orders.errors import OrderNotFound
-from services.catalog.orders.numbers import OrderKey
+from services.catalog.orders.numbers import OrderIdOrNumber
 from services.catalog.orders.schemas import FulfilmentPage, FulfilmentView
 
 router = Router(prefix="/catalog/orders/{order_id}/fulfilments", tags=["orders"])
 
-OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
+OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order")]
 
 
 @router.post(

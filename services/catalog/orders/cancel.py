@@ -10,7 +10,7 @@ from kit.db.locks import for_no_key_update
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order
 from services.catalog.orders.errors import CancelReasonRequired, OrderNotFound, OrderNotPending
-from services.catalog.orders.numbers import has_key
+from services.catalog.orders.numbers import has_id_or_number
 from services.catalog.orders.schemas import OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
@@ -18,14 +18,14 @@ from services.catalog.stock import levels
 
 
 async def cancel_order(
-    session: AsyncSession, caller: Caller, key: str, *, reason: str | None = None, actor: Actor
+    session: AsyncSession, caller: Caller, id_or_number: str, *, reason: str | None = None, actor: Actor
 ) -> OrderView:
     """Cancel a pending order and release its stock. Does nothing if the order is already cancelled.
 
     Customers and programs cancel their own orders. Staff with orders:manage cancel the order of any customer, with a reason, which is
     recorded. Raises OrderNotFound, CancelReasonRequired, OrderNotPending.
     """
-    found = select(Order.id, Order.customer_id, Order.status).where(has_key(key), _may_cancel(caller))
+    found = select(Order.id, Order.customer_id, Order.status).where(has_id_or_number(id_or_number), _may_cancel(caller))
     order = (await session.execute(for_no_key_update(found))).one_or_none()
     if order is None:
         raise OrderNotFound

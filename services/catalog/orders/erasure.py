@@ -12,17 +12,17 @@ from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.addresses import erase_addresses
 from services.catalog.orders.errors import AddressStillNeeded, OrderNotFound
 from services.catalog.orders.models import OrderAddress
-from services.catalog.orders.numbers import has_key
+from services.catalog.orders.numbers import has_id_or_number
 from services.catalog.statuses import OrderStatus, ProductKind
 
 
-async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: Actor) -> None:
+async def erase_address(session: AsyncSession, id_or_number: str, caller: Caller, actor: Actor) -> None:
     """Erase the address and the tracking numbers of the order with this id or number. Does nothing if they are already erased.
 
     The caller must be its customer, or have the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order
     still has to be paid or shipped.
     """
-    found = select(Order.id, Order.status, Order.customer_id).where(has_key(key))
+    found = select(Order.id, Order.status, Order.customer_id).where(has_id_or_number(id_or_number))
     order = (await session.execute(for_no_key_update(found))).one_or_none()
     is_staff = "orders:manage" in caller.scopes
     if order is None or not (is_staff or order.customer_id == caller.id):

@@ -13,7 +13,7 @@ from kit.pagination import decode_cursor, encode_cursor
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.filters import OrderFilter
-from services.catalog.orders.numbers import has_key
+from services.catalog.orders.numbers import has_id_or_number
 from services.catalog.orders.positions import OrderSort, Page, Position, find_positions
 from services.catalog.orders.schemas import MAX_ITEMS, OrderPage, OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
@@ -35,17 +35,19 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     return true() if owner is None else Order.customer_id == owner
 
 
-async def get_order(session: AsyncSession, caller: Caller, key: str) -> OrderView:
+async def get_order(session: AsyncSession, caller: Caller, id_or_number: str) -> OrderView:
     """Return the order with this id or number, if the caller may see it. Raises OrderNotFound."""
-    row = (await session.execute(SELECT_ORDERS.where(has_key(key), _visible_to(caller)))).one_or_none()
+    row = (
+        await session.execute(SELECT_ORDERS.where(has_id_or_number(id_or_number), _visible_to(caller)))
+    ).one_or_none()
     if row is None:
         raise OrderNotFound
     return (await load_views(session, [OrderRow._make(row)]))[0]
 
 
-async def find_visible(session: AsyncSession, caller: Caller, key: str) -> UUID:
+async def find_visible(session: AsyncSession, caller: Caller, id_or_number: str) -> UUID:
     """Return the id of the order with this id or number, if the caller may see it. Raises OrderNotFound."""
-    found = await session.execute(select(Order.id).where(has_key(key), _visible_to(caller)))
+    found = await session.execute(select(Order.id).where(has_id_or_number(id_or_number), _visible_to(caller)))
     order_id = found.scalar_one_or_none()
     if order_id is None:
         raise OrderNotFound

@@ -15,11 +15,11 @@ from services.catalog.models import IdempotencyKey
 from services.catalog.orders import notes
 from services.catalog.orders.errors import OrderNotFound, TooManyNotes
 from services.catalog.orders.notes import AddOrderNote, OrderNotePage, OrderNoteView
-from services.catalog.orders.numbers import OrderKey
+from services.catalog.orders.numbers import OrderIdOrNumber
 
 router = Router(prefix="/catalog/orders/{order_id}/notes", tags=["orders"])
 
-OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
+OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order")]
 
 
 @router.post(

@@ -19,7 +19,7 @@ from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order
 from services.catalog.orders.errors import OrderNotFound, TooManyNotes
 from services.catalog.orders.models import OrderNote
-from services.catalog.orders.numbers import has_key
+from services.catalog.orders.numbers import has_id_or_number
 
 MAX_NOTES = 500
 LIST_NAME = "order notes"
@@ -54,9 +54,9 @@ class OrderNotePage(PageResponse[OrderNoteView]):
     """One page of notes about an order."""
 
 
-async def add_note(session: AsyncSession, key: str, request: AddOrderNote, actor: Actor) -> OrderNoteView:
+async def add_note(session: AsyncSession, id_or_number: str, request: AddOrderNote, actor: Actor) -> OrderNoteView:
     """Add a note to the order with this id or number. Raises OrderNotFound, TooManyNotes."""
-    locked = for_no_key_update(select(Order.id).where(has_key(key)))
+    locked = for_no_key_update(select(Order.id).where(has_id_or_number(id_or_number)))
     order_id = await session.scalar(locked)
     if order_id is None:
         raise OrderNotFound
@@ -69,9 +69,9 @@ async def add_note(session: AsyncSession, key: str, request: AddOrderNote, actor
     return OrderNoteView.model_validate(note)
 
 
-async def list_notes(session: AsyncSession, key: str, *, limit: int, cursor: str | None) -> OrderNotePage:
+async def list_notes(session: AsyncSession, id_or_number: str, *, limit: int, cursor: str | None) -> OrderNotePage:
     """Return a page of the notes about an order, newest first. Raises OrderNotFound, InvalidCursor."""
-    order_id = await session.scalar(select(Order.id).where(has_key(key)))
+    order_id = await session.scalar(select(Order.id).where(has_id_or_number(id_or_number)))
     if order_id is None:
         raise OrderNotFound
     query = select(OrderNote).where(OrderNote.order_id == order_id)

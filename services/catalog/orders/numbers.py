@@ -65,26 +65,29 @@ OrderNumber = Annotated[
 """An order number in a request."""
 
 
-def _check_key(text: str) -> str:
+def _check_id_or_number(text: str) -> str:
     if re.fullmatch(rf"{_ID}|{_CHARACTERS}-?{_CHARACTERS}", text) is None:
         raise ValueError("must be the id of an order, or its number such as 7K3M-9QXQ")
     return text
 
 
-OrderKey = Annotated[str, AfterValidator(_check_key), DocumentedPattern(rf"^({_ID}|{_CHARACTERS}-?{_CHARACTERS})$")]
+OrderIdOrNumber = Annotated[
+    str, AfterValidator(_check_id_or_number), DocumentedPattern(rf"^({_ID}|{_CHARACTERS}-?{_CHARACTERS})$")
+]
 """The id of an order, or its number."""
 
 
-def has_key(key: str) -> ColumnElement[bool]:
+def has_id_or_number(id_or_number: str) -> ColumnElement[bool]:
     """Return the condition for the order with this id or this number.
 
     Raises OrderNotFound if no order can have the number, because its check character is wrong.
     """
-    if re.fullmatch(_ID, key):
-        return Order.id == UUID(key)
-    number = parse_number(key)
+    if re.fullmatch(_ID, id_or_number):
+        return Order.id == UUID(id_or_number)
+    number = parse_number(id_or_number)
     if number is None:
         raise OrderNotFound(
-            f"No order has the number {key}: one of its characters is wrong, or two are exchanged. Compare it character by character."
+            f"No order has the number {id_or_number}: one of its characters is wrong, or two are exchanged. "
+            "Compare it character by character."
         )
     return Order.number == number

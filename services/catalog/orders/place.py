@@ -113,10 +113,12 @@ async def _check(session: AsyncSession, request: PlaceOrder) -> list[PricedItem]
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
     # Checked here with the stock that was read, before a lock is taken: many requests for a sold-out product do not wait for each other.
-    short = {
-        key: item.orderable or 0 for key, item in with_stock_level.items() if item.quantity > (item.orderable or 0)
+    left_of_short = {
+        variant_id: item.orderable or 0
+        for variant_id, item in with_stock_level.items()
+        if item.quantity > (item.orderable or 0)
     }
-    _raise_if_short(with_stock_level, short)
+    _raise_if_short(with_stock_level, left_of_short)
     return items
 
 
@@ -181,22 +183,30 @@ async def _reserve(
     orderable = await levels.reserve(session, quantities, order_id, customer.id)
     short = [variant_id for variant_id in with_stock_level if variant_id not in orderable]
     if short:  # other orders were faster
-        query = select(StockLevel.variant_id, levels.ORDERABLE).where(StockLevel.variant_id.in_(short))
-        _raise_if_short(with_stock_level, {row[0]: row[1] for row in await session.execute(query)})
+        query = select(StockLevel.variant_id, levels.ORDERABLE.label("orderable")).where(
+            StockLevel.variant_id.in_(short)
+        )
+        left_of_short = {row.variant_id: row.orderable for row in await session.execute(query)}
+        _raise_if_short(with_stock_level, left_of_short)
         raise Unavailable  # the stock has become unlimited since it was read
     for variant_id, item in with_stock_level.items():
         left = orderable[variant_id]
-        if left <= item.low_stock < left + item.quantity:
+        if left <= item.low_stock_threshold < left + item.quantity:  # this order crosses the threshold
             after_commit(session, log.warning, "stock low", **item.wanted().ids(), name=item.name, left=left)
 
 
-def _raise_if_short(items: Mapping[UUID, PricedItem], orderable: Mapping[UUID, int]) -> None:
-    """Raise OutOfStock, unless `orderable` is empty: it has the variants of which fewer units can be ordered than are wanted."""
-    if orderable:
+def _raise_if_short(items: Mapping[UUID, PricedItem], left_of_short: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock, unless `left_of_short` is empty: the units left of each variant of which too few are left."""
+    if left_of_short:
         found = [
-            {**item.wanted().ids(), "name": item.name, "wanted": item.quantity, "left": max(orderable[variant_id], 0)}
+            {
+                **item.wanted().ids(),
+                "name": item.name,
+                "wanted": item.quantity,
+                "left": max(left_of_short[variant_id], 0),
+            }
             for variant_id, item in items.items()
-            if variant_id in orderable
+            if variant_id in left_of_short
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)

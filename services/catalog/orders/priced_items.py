@@ -57,7 +57,7 @@ class PricedItem(NamedTuple):
     options: dict[str, str]
     orderable: int | None
     on_hand: int | None
-    low_stock: int
+    low_stock_threshold: int
     status: ProductStatus
     kind: ProductKind
     quantity: int
@@ -127,7 +127,7 @@ def _priced_item(row: AnyRow, quantity: int, currency: str | None) -> PricedItem
         options=row.options,
         orderable=row.orderable,
         on_hand=row.on_hand,
-        low_stock=row.low_stock,
+        low_stock_threshold=row.low_stock,
         status=row.status,
         kind=row.kind,
         quantity=quantity,

@@ -36,7 +36,7 @@ from services.catalog.orders.errors import (
     VariantRequired,
 )
 from services.catalog.orders.list_parameters import OrderFilters
-from services.catalog.orders.numbers import OrderKey
+from services.catalog.orders.numbers import OrderIdOrNumber
 from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.positions import OrderSort
 from services.catalog.orders.schemas import CancelOrder, OrderPage, OrderView, PlaceOrder
@@ -46,7 +46,7 @@ from services.catalog.orders.views import with_secrets, without_secrets
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
 SortParam = Annotated[OrderSort, Query(description="Whether the newest or the oldest orders come first")]
-OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
+OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order")]
 
 
 @router.post(

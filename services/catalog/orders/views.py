@@ -72,8 +72,9 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     ids = [order.id for order in orders]
     items = await _items(session, orders)
     payments = await _payments(session, ids)
-    fulfilled = [order.id for order in orders if order.needs_fulfilment]
-    addresses, fulfilments = await load_addresses(session, fulfilled), await load_fulfilments(session, fulfilled)
+    with_fulfilment = [order.id for order in orders if order.needs_fulfilment]
+    addresses = await load_addresses(session, with_fulfilment)
+    fulfilments = await load_fulfilments(session, with_fulfilment)
     return [
         _view(
             order,
@@ -105,9 +106,9 @@ def _view(
     address: AddressView | None,
 ) -> OrderView:
     # The payer may have paid more than the order's amount.
-    accepted = [each for each in payments if each.reference == order.payment_reference]
-    refunded = sum(each.refunded_amount for each in accepted)
-    in_other_currency = next((each.refunded_in_other_currency for each in accepted), None)
+    paying = [each for each in payments if each.reference == order.payment_reference]
+    refunded = sum(each.refunded_amount for each in paying)
+    in_other_currency = next((each.refunded_in_other_currency for each in paying), None)
     return OrderView(
         **order._asdict(),
         status_token=status_tokens().token_of(order.id),

@@ -38,8 +38,8 @@ def customer_of(caller: Caller, request: StartPayment, order: Order) -> PaymentC
         if email is None:
             raise PayerUnknown
         return PaymentCustomer(caller.id, email, request.phone)
-    own_order = order.customer if order.customer is not None and order.customer.id == caller.id else None
-    customer = request.customer or own_order
+    customer_of_order = order.customer if order.customer is not None and order.customer.id == caller.id else None
+    customer = request.customer or customer_of_order
     if customer is None or customer.email is None:
         raise PayerUnknown
     phone = request.phone or customer.phone

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.catalog.orders.errors import OrderNotFound
-from services.catalog.orders.numbers import ALPHABET, LENGTH, has_key, new_number, parse_number
+from services.catalog.orders.numbers import ALPHABET, LENGTH, has_id_or_number, new_number, parse_number
 
 numbers = st.builds(lambda _: new_number(), st.integers())
 
@@ -46,6 +46,6 @@ def test_parse_number_when_it_has_another_length_or_alphabet_then_it_is_none(tex
     assert parse_number(text) is None
 
 
-def test_has_key_when_the_check_character_is_wrong_then_the_error_says_so() -> None:
+def test_has_id_or_number_when_the_check_character_is_wrong_then_the_error_says_so() -> None:
     with pytest.raises(OrderNotFound, match="Compare it character by character"):
-        has_key("7K3M-9QXA")
+        has_id_or_number("7K3M-9QXA")
