@@ -144,9 +144,11 @@ class PaymentRefundedData(PaymentData):
 class PaymentDisputedData(PaymentData):
     dispute_id: DisputeId
     disputed_amount: Subunits | None = Field(
-        default=None, description="The amount that the payer claims back, if known"
+        default=None, description="The amount that Paystack reported; the whole paid amount if it reported none"
     )
-    due_at: AwareDatetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
+    due_at: AwareDatetime = Field(
+        description="If we have not responded by this time, Paystack accepts the dispute on our behalf"
+    )
 
 
 class PaymentDisputeResolvedData(PaymentData):

@@ -5,22 +5,19 @@ from typing import Literal
 
 
 class HeldReason(StrEnum):
-    """The reason why a payment is held for an operator."""
+    """Why a payment is held for an operator.
+
+    `amount_differs`: the paid amount is not the order's amount. `currency_differs`: the payer paid in another currency. `mode_differs`: a
+    payment in Paystack's test mode reached a live shop, or the other way round. `unknown_reference`: no payment was started here under this
+    reference, so no order belongs to the money. `reversed`: Paystack had refunded the payment, or had begun to, before this shop knew that
+    it was paid.
+    """
 
     AMOUNT_DIFFERS = "amount_differs"
-    """The paid amount is not the order's amount."""
-
     CURRENCY_DIFFERS = "currency_differs"
-    """The payment was made in another currency."""
-
     MODE_DIFFERS = "mode_differs"
-    """A payment in Paystack's test mode reached a live system, or the other way round."""
-
     UNKNOWN_REFERENCE = "unknown_reference"
-    """We have no payment with this reference. No order belongs to it, so `payment.held` is not published."""
-
     REVERSED = "reversed"
-    """The payment was paid and reversed before we received an event from Paystack. `payment.held` is not published."""
 
 
 PublishedHeldReason = Literal[HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS]

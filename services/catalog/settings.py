@@ -30,7 +30,7 @@ class CatalogSettings(Settings):
         default=4 * 3600,
         ge=0,
         le=7 * 86400,
-        description="Seconds after which an order expires at the latest, although a payment of it can still be paid; 0: payments do not "
+        description="Seconds after which an order expires at the latest, even if a started payment can still be paid; 0: payments do not "
         "extend reservations",
     )
     catalog_max_pending_orders: int = Field(

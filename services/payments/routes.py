@@ -139,7 +139,10 @@ async def list_payments(
     order_id: Annotated[UUID | None, Query(description="Only payments for this order")] = None,
     customer: Annotated[
         Word | None,
-        Query(description="Only payments that the account or program with this id started"),
+        Query(
+            description="Only payments that the account or program with this id started. The customer of a program has an "
+            "`external_id` instead"
+        ),
     ] = None,
     external_id: Annotated[
         Word | None,

@@ -122,7 +122,7 @@ class HeldReview(ResponseModel):
     """What an operator needs for a decision about a held payment."""
 
     expected: int | None = Field(
-        description="Amount of the order, in subunits of `currency`; null for an unknown reference"
+        description="Amount of the order, in subunits of `currency`; null if the reference is unknown here"
     )
     received: int = Field(
         description="Amount that was received and is not refunded, in subunits of `received_currency`. Unfinished refunds are subtracted"
@@ -169,7 +169,9 @@ class PaymentView(ResponseModel):
     )
 
     reference: str = Field(description="Unique reference of the payment, here and at Paystack")
-    order_id: UUID | None = Field(description="Id of the order; null for a payment with an unknown reference")
+    order_id: UUID | None = Field(
+        description="Id of the order; null if the reference of the payment is unknown here and it is not bound to an order"
+    )
     status: PaymentStatus = Field(
         description="`abandoned`: not initialized at Paystack, or not paid in time; `held`: paid, waits for manual review"
     )
@@ -211,9 +213,9 @@ class PaymentView(ResponseModel):
     gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
     paystack_status: str | None = Field(
         default=None,
-        description="Paystack's status of the transaction, when it was last verified or changed the payment. `abandoned` "
-        "beside the status `pending`: the payer has not paid so far, or has cancelled, and can still pay at `authorization_url`; "
-        "null: not verified yet",
+        description="Paystack's last status of the transaction that was stored here: from a verification, or from the charge of a saved "
+        "card or a webhook event that changed the payment. `abandoned` beside the status `pending`: the payer has not paid so far, or has "
+        "cancelled, and can still pay at `authorization_url`; null: none is stored yet",
     )
     last_rejected_transfer: LastRejectedTransfer | None = Field(
         default=None,

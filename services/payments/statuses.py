@@ -29,7 +29,7 @@ class PaymentStatus(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """The status of a refund. `requested` is ours: it is not sent to Paystack yet. The other values are Paystack's words."""
+    """The status of a refund. `requested` is ours: Paystack has not accepted it yet. The other values are Paystack's words."""
 
     REQUESTED = "requested"
     PENDING = "pending"

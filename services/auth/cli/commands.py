@@ -203,5 +203,8 @@ def resend(
         UUID, typer.Argument(parser=parse_id, help="The id of the mail, as `mail list` prints it.", metavar="ID")
     ],
 ) -> None:
-    """Send a mail now. One with a code or token only before it was sent: these are then deleted."""
+    """Send a mail now.
+
+    A mail with a code or token can be sent again only while it waits: afterwards its code or token is deleted.
+    """
     call("services.auth.cli.mail_actions:resend_mail", mail_id)

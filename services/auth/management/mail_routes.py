@@ -48,8 +48,8 @@ async def resend_account_mail(
 ) -> ManagedMailView:
     """Send a mail to the owner now. Requires the scope `accounts:manage`.
 
-    A mail with a token or a code can be sent only while it is `waiting`: these are deleted afterwards. Request a new one with POST
-    /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent in this way at once, and then
-    one every ten minutes.
+    A mail with a code or token can be sent again only while it is `waiting`: afterwards its code or token is deleted. Request a new mail
+    with POST /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent in this way at once,
+    and then one every ten minutes.
     """
     return ManagedMailView.model_validate(await mails.resend(db, operator, account_id, mail_id))

@@ -34,7 +34,11 @@ def order_filter(
         Query(max_length=len(OrderStatus), description="Only orders with this status; repeat it for several"),
     ] = [],  # noqa: B006 -- FastAPI does not change it
     customer: Annotated[
-        CustomerId | None, Query(description="Only orders that the account or program with this id placed")
+        CustomerId | None,
+        Query(
+            description="Only orders that the account or program with this id placed: `customer_id` of an order. The customer of a program "
+            "has an `external_id` instead"
+        ),
     ] = None,
     email: Annotated[
         EmailAddress | None,

@@ -33,7 +33,7 @@ Link = Annotated[
     ),
 ]
 LOW_STOCK = "`availability` is `low` while at most this number of units can be ordered"
-WHEN = "Only with `?include=stock`, for callers with the scope `stock:write`, and in the answers to editors"
+WHEN = "Present in three cases: with `?include=stock`, for callers with the scope `stock:write`, or in the answers to editors"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
 STATUS = (
     "`draft`: not offered yet; `active`: listed and can be ordered; `archived`: not offered any more. "
@@ -211,5 +211,5 @@ class ProductPage(PageResponse[ProductView]):
     facets: Facets | None = Field(default=None, description="Only with `facets=true`")
     ranked_newest: int | None = Field(
         default=None,
-        description="If too many products match for the sort `relevance`: only about this many of the newest are listed",
+        description="If too many products match to rank them all: the largest number of the newest that the list contains",
     )

@@ -54,9 +54,9 @@ def bind(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Bind a held payment with an unknown reference to an order of the same amount. The order is delivered.
+    """Bind held money to an order of the same amount, if its reference is unknown here. The order is delivered.
 
-    Exit code 1: the payment does not exist or is not held, or the order is not found or has another amount.
+    Exit code 1: the payment does not exist, is not held or has an order already, or the order is not found or has another amount.
     """
     call(f"{ACTIONS}.holds:bind", reference, order_id, reason, token, as_json=as_json)
 

@@ -64,7 +64,8 @@ def refund(
             "--expected-status",
             metavar="STATUS",
             help="Status of the payment for which you decided to refund it, as `payments show` has it. If it has another status now, for "
-            "example because another operator was faster, the refund is refused. Without this option, every paid payment is refunded.",
+            "example because another operator was faster, the refund is refused. Without this option, the status is not compared: "
+            "the payment is refunded in any paid status.",
         ),
     ] = None,
     as_json: AsJson = False,

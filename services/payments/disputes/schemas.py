@@ -106,7 +106,8 @@ class DisputeView(ResponseModel):
         description="Reference of the payment. It can be a reference that is unknown to this shop"
     )
     amount: int | None = Field(
-        description="Disputed amount, or the amount that the payer gets back if the dispute is lost, in subunits"
+        description="The amount that Paystack reported last, in subunits; the whole paid amount if it reported none. It is the disputed "
+        "amount, or what the payer gets back if the dispute is lost"
     )
     currency: str | None = Field(description="ISO 4217 code")
     category: str | None = Field(description="Paystack's category, such as `chargeback` or `fraud`")
@@ -117,12 +118,14 @@ class DisputeView(ResponseModel):
     lost: bool | None = Field(description="True if the payer gets money back; null until the dispute is resolved")
     opened_at: datetime = Field(description="Time at which the payer opened the dispute")
     due_at: datetime = Field(
-        description="After this time Paystack accepts a dispute without our response on our behalf"
+        description="If we have not responded by this time, Paystack accepts the dispute on our behalf"
     )
     resolved_at: datetime | None = Field(description="Time at which the dispute was resolved")
     evidence: dict[str, Any] | None = Field(description="The evidence that was sent last")
     response_message: str | None = Field(description="The `message` that was sent with the response to the dispute")
-    responded_by: str | None = Field(description="Id of the account that responded")
+    responded_by: str | None = Field(
+        description="The account or client that responded; `operator:` and a user name for a command; null without a response from here"
+    )
 
 
 class DisputePage(PageResponse[DisputeView]):

@@ -65,7 +65,7 @@ async def accept(
 
 
 async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order, reason: str) -> Payment:
-    """Bind a held payment with an unknown reference to an order whose amount is the payment's remaining amount.
+    """Bind held money whose reference is unknown here to an order whose amount is the payment's remaining amount.
 
     Raises PaymentNotFound, NotHeld, OrderNotBindable.
     """

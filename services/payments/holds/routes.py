@@ -38,7 +38,8 @@ async def accept_payment(
     """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
 
     With `"refund_difference": true`, what the payer paid too much is refunded: the scope `payments:refund` is required too. A payment that
-    was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
+    Paystack had refunded before this shop knew that it was paid (`held_reason` `reversed`) can be accepted if that refund failed. Requires
+    the scope `payments:decide`.
     """
     if request.refund_difference and "payments:refund" not in caller.scopes:
         raise NotAllowed("`refund_difference` also requires an access token with the scope payments:refund.")
@@ -66,7 +67,7 @@ async def bind_payment(
     reference: Reference,
     request: BindPayment,
 ) -> PaymentView:
-    """Bind a payment with an unknown reference to an order, so that the order is delivered.
+    """Bind held money to an order of the same amount, if its reference is unknown here. The order is delivered.
 
     The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
     """

@@ -48,8 +48,8 @@ class CustomFilters(RequestModel):
 
     recurring: StrictBool | None = Field(
         default=None,
-        description="`true`: of the Verve cards, only those that can be charged again. Payments with Visa and Mastercard are authenticated "
-        "by the bank",
+        description="`true`, if the card is to be charged again later: Paystack then refuses Verve cards that cannot be charged again, "
+        "and has the bank authenticate each payment with Visa or Mastercard",
     )
     banks: BankCodes | None = Field(
         default=None, description="Only cards of banks with these codes, from Paystack's list of banks"

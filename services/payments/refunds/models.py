@@ -21,7 +21,7 @@ class Refund(Base):
     `attempts`: how often Paystack refused it; `next_attempt_at`: when it is sent again. Null: it is not sent again, or was never refused.
     `closed_by` and `closed_reason`: the operator who dealt with a failed refund, and how.
 
-    `requested_by`: the id of an account, `catalog` for an undeliverable order, or `paystack` for refunds that were not requested here.
+    `requested_by`: the id of an actor, `catalog` for an undeliverable order, or `paystack` for refunds that were not requested here.
     `dispute_id`: the lost dispute that caused it; a dispute has at most one refund.
     """
 

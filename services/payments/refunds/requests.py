@@ -6,7 +6,7 @@
                                         └──► failed             the payer has not got the money; another refund can be requested
                                         └──► needs-attention    Paystack needs the payer's bank account: retry with it
 
-`requested` is ours: the refund is not sent to Paystack yet. The other words are Paystack's.
+`requested` is ours: Paystack has not accepted the refund yet. The other words are Paystack's.
 """
 
 from collections.abc import Sequence

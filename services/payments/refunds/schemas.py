@@ -78,8 +78,8 @@ class RefundView(ResponseModel):
     )
     reason: str | None = Field(description="Reason of the refund")
     requested_by: str = Field(
-        description="Id of the account that requested it, `catalog` for an undeliverable order, "
-        "or `paystack` for a refund that was not requested here"
+        description="The account or client that requested it; `operator:` and a user name for a command; `catalog` for an undeliverable "
+        "order; `paystack` for a refund that was not requested here"
     )
     error: str | None = Field(
         description="What happened, in words, if Paystack refused the refund, it failed, or it needs the payer's bank account"
@@ -95,7 +95,7 @@ class RefundOfPayment(RefundView):
     """A refund with the reference of its payment."""
 
     payment: str = Field(description="Reference of the payment")
-    closed_by: str | None = Field(description="The operator who dealt with a failed refund; null for all others")
+    closed_by: str | None = Field(description="Who closed a failed refund, as in `requested_by`; null for all others")
     closed_reason: str | None = Field(description="How the operator dealt with it")
 
     @classmethod

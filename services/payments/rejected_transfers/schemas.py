@@ -64,7 +64,8 @@ class RejectedTransferView(ResponseModel):
     reason: str | None = Field(description="Paystack's code for why it rejected the transfer, such as INCORRECT_AMOUNT")
     message: str | None = Field(description="The reason in Paystack's words")
     error: str | None = Field(
-        description="Why no payment was found, or why Paystack did not name it when last asked; null if it answered, or was not asked"
+        description="Why no payment was found, or why Paystack did not name it when last asked; null if the payment is known, or Paystack "
+        "was not asked yet"
     )
     next_attempt_at: datetime | None = Field(
         description="Time at which Paystack is asked for the payment; null unless `status` is `pending`"
