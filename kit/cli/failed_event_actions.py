@@ -83,7 +83,7 @@ def list_failed_events(package: str, inbox_target: str, *, limit: int, as_json: 
         typer.echo("\n\n".join(map(_paragraph, found)) or "There are no failed events.")
 
 
-def close_events(package: str, inbox_target: str, ids: Sequence[int], reason: str) -> None:
+def close_events(package: str, inbox_target: str, ids: Sequence[int], reason: str, *, as_json: bool) -> None:
     """Close failed events of a service, and print their number."""
     inbox: type[InboxEntry] = load(inbox_target)
     audit_entries: type[AuditEntry] = load(f"{package}.models:AuditLogEntry")
@@ -98,7 +98,11 @@ def close_events(package: str, inbox_target: str, ids: Sequence[int], reason: st
     except EventNotFailed as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{len(set(ids))} events closed.", err=True)
+    count = len(set(ids))
+    if as_json:
+        typer.echo(json.dumps({"count": count, "by": command_actor().id}, ensure_ascii=False, indent=2))
+    else:
+        typer.echo(f"{count} events closed.", err=True)
 
 
 def _paragraph(event: dict[str, Any]) -> str:

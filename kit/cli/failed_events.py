@@ -29,12 +29,13 @@ def failed_events_cli(package: str, inbox: str) -> typer.Typer:
             list[int], typer.Argument(min=1, max=MAX_ID, help="Ids of failed events, as `list` prints them.")
         ],
         reason: Reason,
+        as_json: AsJson = False,
     ) -> None:
         """Close failed events that must not be processed, after you have found out why they were published.
 
         They change nothing, also if they arrive again. Exit code 1: one of the events does not exist or has not failed; then none is
         changed.
         """
-        call(f"{ACTIONS}:close_events", package, inbox, ids, reason)
+        call(f"{ACTIONS}:close_events", package, inbox, ids, reason, as_json=as_json)
 
     return cli

@@ -76,10 +76,11 @@ def reprocess(
 def close(
     ids: Annotated[list[int], typer.Argument(min=1, max=MAX_ID, help="Ids of failed webhook events.")],
     reason: Reason,
+    as_json: AsJson = False,
 ) -> None:
     """Close failed webhook events that can never be processed, after you have dealt with what they report.
 
     For example, a second charge of one payment that you have refunded on Paystack's dashboard. Exit code 1: one of the events does not
     exist or has not failed; then none is changed.
     """
-    call(f"{ACTIONS}.webhooks:close", ids, reason)
+    call(f"{ACTIONS}.webhooks:close", ids, reason, as_json=as_json)

@@ -84,12 +84,16 @@ def reprocess(filters: Mapping[str, Any], *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def close(ids: Sequence[int], reason: str) -> None:
-    """Close failed webhook events."""
+def close(ids: Sequence[int], reason: str, *, as_json: bool) -> None:
+    """Close failed webhook events, and print their number."""
 
     async def work(context: Context) -> None:
         async with sessions.begin() as session:
             await queries.close(session, list(ids), command_actor(), reason)
 
     run(work)
-    err.print(f"{len(set(ids))} webhook events closed.")
+    count = len(set(ids))
+    if as_json:
+        print_json({"count": count, "by": command_actor().id})
+    else:
+        err.print(f"{count} webhook events closed.")

@@ -83,6 +83,12 @@ async def test_close_ends_failed_events_with_a_reason_and_an_audit_entry(command
     assert acts[0].after == {"status": "processed"}
 
 
+async def test_close_with_json_prints_the_number_of_events_and_who_closed_them(command: CommandLine) -> None:
+    (failed,) = await create_entries("failed")
+    closed = await command.run(FAILED_EVENTS, "close", str(failed), "--reason", "x", "--json")
+    assert closed.json == {"count": 1, "by": OPERATOR}
+
+
 async def test_closed_event_when_it_arrives_again_has_no_effect(command: CommandLine) -> None:
     (failed,) = await create_entries("failed")
     assert (await command.run(FAILED_EVENTS, "close", str(failed), "--reason", "x")).code == 0

@@ -78,3 +78,14 @@ async def test_close_ends_failed_events_with_a_reason(client: httpx.AsyncClient,
     _, event = await webhook_events()
     assert (event.status, event.outcome) == ("processed", f"closed by {OPERATOR}: refunded on the dashboard")
     assert event.error is not None
+
+
+async def test_close_with_json_prints_the_number_of_events_and_who_closed_them(
+    client: httpx.AsyncClient, command: CommandLine
+) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference))
+    await deliver(client, charge_success(one.reference, id=4711))
+    _, failed = await webhook_events()
+    closed = await command.run(WEBHOOKS, "close", str(failed.id), "--reason", "x", "--json")
+    assert closed.json == {"count": 1, "by": OPERATOR}
