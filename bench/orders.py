@@ -28,7 +28,7 @@ CONNECTIONS = 32
 PRODUCTS = 64
 STOCK = 1_000_000_000
 ORDERS_PER_ACCOUNT = 9
-"""Fewer than the unpaid orders that an account may have."""
+"""Fewer than the pending orders that an account may have."""
 
 MAX_RATE = 1500
 """Number of requests that are prepared per second of a round. A round that has sent all of them ends early."""
@@ -102,7 +102,7 @@ def send_orders(keys: Path, issuer: str, port: int, products: Sequence[str], sec
 
 
 def send_attempts(keys: Path, issuer: str, port: int, product: str) -> Round:
-    """Send ATTEMPTS orders of one account in this process. After the first ones, the account has as many unpaid orders as are allowed."""
+    """Send ATTEMPTS orders of one account in this process. After the first ones, the account has as many pending orders as are allowed."""
     authorization = Signer(keys, issuer).bearer()["Authorization"]
     requests = [request_of(authorization, product) for _ in range(ATTEMPTS)]
     return run(send_requests(requests, Target(port, PATH, ATTEMPT_CONNECTIONS), 60))

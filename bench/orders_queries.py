@@ -13,7 +13,7 @@ HELD = """
 SELECT
     (SELECT count(*) FROM (SELECT FROM orders WHERE customer_id = $1 AND status = 'pending' LIMIT $3) AS own) AS pending,
     (SELECT count(*) FROM (
-        SELECT FROM orders WHERE guest_network = $2::text AND status = 'pending' LIMIT $4
+        SELECT FROM orders WHERE guest_limit_address = $2::text AND status = 'pending' LIMIT $4
     ) AS guests) AS guests,
     (SELECT coalesce(jsonb_object_agg(variant_id, units), '{}') FROM (
         SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id

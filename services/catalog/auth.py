@@ -40,15 +40,15 @@ CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
 """The scopes of a caller who may be anonymous."""
 
 
-async def network_of_guest(request: Request, customer: Customer) -> str | None:
-    """Return the limit address of a guest, and None for a program, and for an account, which has an e-mail address."""
+async def limit_address_of_guest(request: Request, customer: Customer) -> str | None:
+    """Return the limit address of a guest, and None for a program and for an account with an e-mail address."""
     if customer.email is not None or "orders:write" not in customer.scopes:
         return None
     proxies: TrustedProxies = request.state.trusted_proxies
     return await proxies.limit_address(request.scope)
 
 
-GuestNetwork = Annotated[str | None, Depends(network_of_guest)]
+GuestLimitAddress = Annotated[str | None, Depends(limit_address_of_guest)]
 """The limit address of a caller who is a guest: an IPv4 address or IPv6 /64 network."""
 
 EditorCaller = Annotated[Caller, Depends(require_scope("catalog:write"))]

@@ -41,7 +41,7 @@ class Order(Base):
         # For background jobs and limits.
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
         Index(
-            "ix_orders_unpaid",
+            "ix_orders_never_paid",
             "expires_at",
             postgresql_where=text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
         ),
@@ -54,8 +54,8 @@ class Order(Base):
         ),
         Index(
             "ix_orders_pending_guests",
-            "guest_network",
-            postgresql_where=text("status = 'pending' AND guest_network IS NOT NULL"),
+            "guest_limit_address",
+            postgresql_where=text("status = 'pending' AND guest_limit_address IS NOT NULL"),
         ),
     )
 
@@ -72,7 +72,7 @@ class Order(Base):
     customer_external_id: Mapped[str | None]
     placed_by_program: Mapped[bool] = mapped_column(server_default=text("false"))
     """True if a program placed the order for one of its customers. E-mail address and name are then those of that customer."""
-    guest_network: Mapped[str | None]
+    guest_limit_address: Mapped[str | None]
     """The limit address of a guest, an IPv4 address or IPv6 /64 network, while the order is pending (orders/limits.py); otherwise NULL."""
     customer_changed_at: Mapped[datetime | None]
     """When auth changed the account to the e-mail address and name that the order has; NULL if they are those of the token."""

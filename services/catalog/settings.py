@@ -24,7 +24,7 @@ class CatalogSettings(Settings):
         description="URL of auth's revocation list; default: /auth/revocations on the host of JWKS_URL",
     )
     catalog_reservation_seconds: int = Field(
-        default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"
+        default=900, ge=1, le=7 * 86400, description="Seconds for which a pending order keeps its stock reserved"
     )
     catalog_max_reservation_seconds: int = Field(
         default=4 * 3600,
@@ -34,19 +34,19 @@ class CatalogSettings(Settings):
         "extend reservations",
     )
     catalog_max_pending_orders: int = Field(
-        default=10, ge=1, le=1_000_000, description="Unpaid orders that one customer may have"
+        default=10, ge=1, le=1_000_000, description="Pending orders that one customer may have"
     )
-    catalog_max_unpaid_orders_per_program: int = Field(
+    catalog_max_pending_orders_per_program: int = Field(
         default=1000,
         ge=1,
         le=1_000_000,
-        description="Unpaid orders that one program may have for all its customers together",
+        description="Pending orders that one program may have for all its customers together",
     )
     catalog_max_reserved_share: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of a product's stock that one customer's unpaid orders may reserve; ten units are always allowed",
+        description="Share of a product's stock that one customer's pending orders may reserve; ten units are always allowed",
     )
     catalog_max_units_per_order: int = Field(
         default=1000, ge=1, le=50_000, description="Units that one order may contain, of all products together"

@@ -1,4 +1,4 @@
-"""The background jobs of catalog: deliver paid orders, expire unpaid ones, publish events, delete old rows."""
+"""The background jobs of catalog: deliver paid orders, expire pending ones, publish events, delete old rows."""
 
 from functools import partial
 
@@ -46,7 +46,7 @@ async def work() -> None:
                 "low stock measurement": partial(low_stock.keep_measuring, sessions),
                 "lexeme counts": partial(lexeme_counts.run, sessions),
                 "expiry": partial(expiry.run, sessions),
-                "deletion of unpaid orders": partial(deletion.run, sessions),
+                "deletion of orders that were never paid": partial(deletion.run, sessions),
                 "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),
             },

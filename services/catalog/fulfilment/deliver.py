@@ -84,7 +84,7 @@ _changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text
 UPDATE_ORDERS = (
     update(ORDERS)
     .where(ORDERS.c.id == _changed.c.id)
-    .values(status=_changed.c.status, payment_reference=_changed.c.reference, guest_network=None)
+    .values(status=_changed.c.status, payment_reference=_changed.c.reference, guest_limit_address=None)
 )
 
 _delivered = array_parameters(order_id=Uuid, payment_reference=Text)

@@ -37,7 +37,7 @@ async def cancel_order(
             f"Only a pending order can be cancelled, and this one is {order.status}.", order_status=order.status
         )
     if order.status == OrderStatus.PENDING:
-        values = {"status": OrderStatus.CANCELLED, "guest_network": None, "cancel_reason": reason}
+        values = {"status": OrderStatus.CANCELLED, "guest_limit_address": None, "cancel_reason": reason}
         await session.execute(update(Order).where(Order.id == order.id).values(values))
         await levels.release(session, [order.id], caller.id)
         if as_staff:

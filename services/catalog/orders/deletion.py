@@ -1,4 +1,4 @@
-"""Delete expired and cancelled orders for which no money arrived.
+"""Delete expired and cancelled orders that were never paid.
 
 Orders with a payment or a delivery are kept for ever, for bookkeeping. The stock movements of a deleted order stay, with its id, so their
 sums do not change. Money that arrives for a deleted order is refunded, like money for any order that catalog does not know.
@@ -25,7 +25,7 @@ HAS_PAYMENT = exists().where(OrderPayment.order_id == Order.id)
 HAS_DELIVERY = exists().where(Delivery.order_id == Order.id)
 
 
-async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
+async def delete_never_paid(session: AsyncSession, limit: int = BATCH) -> int:
     """Delete up to `limit` orders whose reservation ended more than CATALOG_DELETE_UNPAID_ORDERS_DAYS ago, with their items and notes.
 
     Return their number. Orders that another transaction has locked are skipped. The first statement locks the orders, and the second checks
@@ -41,9 +41,9 @@ async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
     ids = (await session.execute(old.with_for_update(skip_locked=True, of=Order))).scalars().all()
     if not ids:
         return 0
-    unpaid = delete(Order).where(Order.id.in_(ids), *ended, ~HAS_PAYMENT, ~HAS_DELIVERY).returning(Order.id)
-    deleted = len((await session.execute(unpaid, execution_options={"synchronize_session": False})).all())
-    after_commit(session, log.info, "unpaid orders deleted", count=deleted)
+    never_paid = delete(Order).where(Order.id.in_(ids), *ended, ~HAS_PAYMENT, ~HAS_DELIVERY).returning(Order.id)
+    deleted = len((await session.execute(never_paid, execution_options={"synchronize_session": False})).all())
+    after_commit(session, log.info, "never paid orders deleted", count=deleted)
     return deleted
 
 
@@ -51,6 +51,6 @@ async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) ->
     """Delete orders until shutdown is requested, one batch in each transaction."""
     while not shutdown.requested:
         async with sessions.begin() as session:
-            deleted = await delete_unpaid(session)
+            deleted = await delete_never_paid(session)
         if deleted < BATCH:
             await shutdown.wait(INTERVAL_SECONDS)

@@ -98,21 +98,21 @@ class PriceMissing(Problem):
 
 
 class TooManyPendingOrders(Problem):
-    """You have too many unpaid orders. Pay for one of them or cancel it, then order again."""
+    """You have too many pending orders. Pay for one of them or cancel it, then order again."""
 
     status = 409
     members: ClassVar[MemberTypes] = {"limit": int}
 
 
 class TooManyPendingOrdersOfProgram(Problem):
-    """Your program has too many unpaid orders of all its customers. Cancel those that nobody will pay, then order again."""
+    """Your program has too many pending orders of all its customers. Cancel those that nobody will pay, then order again."""
 
     status = 409
     members: ClassVar[MemberTypes] = {"limit": int}
 
 
 class ReservationLimitReached(Problem):
-    """Your unpaid orders may reserve only a part of the stock. Pay for your orders first, or order at most `left` more units."""
+    """Your pending orders may reserve only a part of the stock. Pay for your orders first, or order at most `left` more units."""
 
     status = 409
     members: ClassVar[MemberTypes] = {"products": list[ShortProduct]}

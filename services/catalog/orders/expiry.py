@@ -31,7 +31,7 @@ async def expire(session: AsyncSession) -> int:
     ids = sorted((await session.execute(locked)).scalars())
     if ids:
         await session.execute(
-            update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED, guest_network=None)
+            update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED, guest_limit_address=None)
         )
         await levels.release(session, ids, "expiry")
         after_commit(session, _log_and_count, ids)

@@ -30,10 +30,10 @@ log = structlog.get_logger("orders")
 ALWAYS_ALLOWED = 10
 """This many units of a product can always be reserved, however small its stock is."""
 
-GUEST_ORDERS_PER_NETWORK = 50
-"""The maximum number of unpaid orders of all guests of a network. An order whose first reservation is over, and which is reserved only
-because a payment can still be paid, does not count: otherwise abandoned checkouts would lock out a mobile network for hours. For such
-orders, find_within_limits limits the extension."""
+GUEST_ORDERS_PER_LIMIT_ADDRESS = 50
+"""The maximum number of pending orders of all guests with one limit address. An order whose first reservation is over, and which is
+reserved only because a payment can still be paid, does not count: otherwise abandoned checkouts would lock out a mobile network for hours.
+For such orders, find_within_limits limits the extension."""
 
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
@@ -57,7 +57,7 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM orders WHERE {own} LIMIT :pending_limit) AS own) AS pending,
     {all_of_program} AS of_program,
     (SELECT count(*) FROM (
-        SELECT FROM orders WHERE guest_network = CAST(:network AS text) AND status = 'pending'
+        SELECT FROM orders WHERE guest_limit_address = CAST(:limit_address AS text) AND status = 'pending'
         AND coalesce(first_expires_at, expires_at) > now() LIMIT :guest_limit
     ) AS guests) AS guests,
     (SELECT coalesce(jsonb_object_agg(variant_id, units), '{{}}') FROM (
@@ -89,7 +89,7 @@ _SAME_PROGRAM_CUSTOMER = (
     " AND coalesce('id ' || other.customer_external_id, lower(other.customer_email))"
     " = coalesce('id ' || orders.customer_external_id, lower(orders.customer_email))"
 )
-_SAME_GUEST_NETWORK = "other.status = 'pending' AND other.guest_network = orders.guest_network"
+_SAME_LIMIT_ADDRESS = "other.status = 'pending' AND other.guest_limit_address = orders.guest_limit_address"
 
 
 # The items are looked up for each order (OFFSET 0): otherwise the planner may read all reserved items of the variant.
@@ -111,7 +111,7 @@ AND NOT EXISTS (
     WHERE item.order_id = orders.id AND item.stock_state = 'reserved'
     AND greatest(:always_allowed, floor(on_hand * CAST(:share AS double precision))) < CASE
         WHEN orders.placed_by_program THEN {_UNITS.format(_SAME_PROGRAM_CUSTOMER)}
-        WHEN orders.guest_network IS NOT NULL THEN greatest({_UNITS.format(_SAME_ACCOUNT)}, {_UNITS.format(_SAME_GUEST_NETWORK)})
+        WHEN orders.guest_limit_address IS NOT NULL THEN greatest({_UNITS.format(_SAME_ACCOUNT)}, {_UNITS.format(_SAME_LIMIT_ADDRESS)})
         ELSE {_UNITS.format(_SAME_ACCOUNT)}
     END
 )
@@ -134,7 +134,7 @@ class Wanted(NamedTuple):
 
 
 def largest_reservation(on_hand: int, share: float) -> int:
-    """Return how many units of a product one customer's unpaid orders may reserve."""
+    """Return how many units of a product one customer's pending orders may reserve."""
     return max(ALWAYS_ALLOWED, int(on_hand * share))
 
 
@@ -150,18 +150,18 @@ async def find_response_or_check_limits(
     transaction. Raises TooManyPendingOrders, TooManyPendingOrdersOfProgram, ReservationLimitReached.
     """
     await LOCK.fetch(session, key=f"orders of {customer.id}")
-    if customer.network is not None:
-        await LOCK.fetch(session, key=f"guest orders of {customer.network}")
-    program_limit = settings.catalog_max_unpaid_orders_per_program
+    if customer.limit_address is not None:
+        await LOCK.fetch(session, key=f"guest orders of {customer.limit_address}")
+    program_limit = settings.catalog_max_pending_orders_per_program
     person = {"external_id": customer.external_id, "email": customer.email, "program_limit": program_limit}
     statement = COUNTS_OF_PROGRAM_CUSTOMER if customer.by_program else COUNTS_OF_ACCOUNT
     (counts,) = await statement.fetch(
         session,
         **(person if customer.by_program else {}),
         customer=customer.id,
-        network=customer.network,
+        limit_address=customer.limit_address,
         pending_limit=settings.catalog_max_pending_orders,
-        guest_limit=GUEST_ORDERS_PER_NETWORK,
+        guest_limit=GUEST_ORDERS_PER_LIMIT_ADDRESS,
         variants=list(wanted),
         operation=idempotent.operation if idempotent else None,
         key=idempotent.key if idempotent else None,
@@ -199,24 +199,27 @@ def _check_pending_orders(pending: int, guests: int) -> None:
     limit = settings.catalog_max_pending_orders
     if pending >= limit:
         raise TooManyPendingOrders(
-            f"You have {limit} unpaid orders, and no more are allowed. Pay for one of them or cancel it, then order again.",
+            f"You have {limit} pending orders, and no more are allowed. Pay for one of them or cancel it, then order again.",
             limit=limit,
         )
-    if guests >= GUEST_ORDERS_PER_NETWORK:
+    if guests >= GUEST_ORDERS_PER_LIMIT_ADDRESS:
         raise TooManyPendingOrders(
-            f"Guests in your network have {guests} unpaid orders, and no more are allowed. Log in to order, or try again later.",
-            limit=GUEST_ORDERS_PER_NETWORK,
+            f"Guests in your network have {guests} pending orders, and no more are allowed. Log in to order, or try again later.",
+            limit=GUEST_ORDERS_PER_LIMIT_ADDRESS,
         )
 
 
 def _check_program(customer: OrderCustomer, pending: int) -> None:
-    limit = settings.catalog_max_unpaid_orders_per_program
+    limit = settings.catalog_max_pending_orders_per_program
     if pending >= limit:
         log_throttled(
-            log.warning, "order refused: the program has too many unpaid orders", about=customer.id, program=customer.id
+            log.warning,
+            "order refused: the program has too many pending orders",
+            about=customer.id,
+            program=customer.id,
         )
         raise TooManyPendingOrdersOfProgram(
-            f"The program {customer.id} has {limit} unpaid orders of all its customers, and no more are allowed. "
+            f"The program {customer.id} has {limit} pending orders of all its customers, and no more are allowed. "
             "Cancel those that nobody will pay, then order again.",
             limit=limit,
         )
@@ -236,6 +239,6 @@ def _check_reservations(wanted: Mapping[UUID, Wanted], reserved: Mapping[UUID, i
     if above:
         names = ", ".join(f"{each['name']} ({each['left']} more)" for each in above[:5])
         raise ReservationLimitReached(
-            f"Your unpaid orders may reserve only a part of the stock: {names}. Pay for your orders first, or order fewer.",
+            f"Your pending orders may reserve only a part of the stock: {names}. Pay for your orders first, or order fewer.",
             products=above,
         )

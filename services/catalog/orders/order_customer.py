@@ -9,9 +9,10 @@ from services.catalog.orders.errors import CustomerRequired
 
 @dataclass(frozen=True, slots=True)
 class OrderCustomer:
-    """The customer of an order, as the order stores it. `id` is the account or, if `by_program`, the program.
+    """The customer of an order, as the order stores it.
 
-    For a program, the other fields are those of its customer. `network` is the network address of a guest, otherwise None.
+    `id` is the id of the account or, if `by_program`, that of the program; the other fields are then those of the program's customer.
+    `limit_address` is the limit address of a guest, otherwise None.
     """
 
     id: str
@@ -20,10 +21,10 @@ class OrderCustomer:
     phone: str | None = None
     external_id: str | None = None
     by_program: bool = False
-    network: str | None = None
+    limit_address: str | None = None
 
 
-def customer_of(caller: Caller, named: ProgramCustomer | None, network: str | None) -> OrderCustomer:
+def customer_of(caller: Caller, named: ProgramCustomer | None, limit_address: str | None) -> OrderCustomer:
     """Return the customer of an order. `named`: the customer of a program, whom the request names.
 
     Raises NotAllowed, and CustomerRequired for a program that does not name its customer.
@@ -33,4 +34,4 @@ def customer_of(caller: Caller, named: ProgramCustomer | None, network: str | No
         return OrderCustomer(caller.id, named.email, named.name, named.phone, named.external_id, by_program=True)
     if "orders:write" not in caller.scopes:
         raise CustomerRequired
-    return OrderCustomer(caller.id, caller.email, caller.name, network=network)
+    return OrderCustomer(caller.id, caller.email, caller.name, limit_address=limit_address)

@@ -213,7 +213,7 @@ def _raise_if_short(items: Mapping[UUID, PricedItem], left_of_short: Mapping[UUI
 
 
 def _order_row(order: OrderView, items: Sequence[PricedItem], customer: OrderCustomer) -> dict[str, object]:
-    """Return the row of the order, without its number. It has the network of a guest while the order is pending."""
+    """Return the row of the order, without its number. It has the limit address of a guest while the order is pending."""
     return {
         "id": order.id,
         "customer_id": customer.id,
@@ -222,7 +222,7 @@ def _order_row(order: OrderView, items: Sequence[PricedItem], customer: OrderCus
         "customer_phone": customer.phone,
         "customer_external_id": customer.external_id,
         "placed_by_program": customer.by_program,
-        "guest_network": customer.network if order.status == OrderStatus.PENDING else None,
+        "guest_limit_address": customer.limit_address if order.status == OrderStatus.PENDING else None,
         "status": order.status,
         "needs_fulfilment": _needs_fulfilment(items),
         "amount": order.amount,

@@ -24,7 +24,7 @@ log = structlog.get_logger("orders")
 async def handle(session: AsyncSession, events: Sequence[PaymentTransferRejected]) -> Mapping[UUID, str]:
     """Add a note to the order of each event. A repeated event adds none. Return the contradictions by event id.
 
-    The status of the order does not matter. An order that does not exist any more was deleted unpaid: nobody needs the note.
+    The status of the order does not matter. An order that does not exist any more was never paid: nobody needs the note.
     """
     # The lock keeps the orders from being deleted before the notes are inserted.
     locked = select(Order.id, Order.amount, Order.currency).where(

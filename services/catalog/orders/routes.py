@@ -11,7 +11,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestNetwork
+from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestLimitAddress
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
@@ -75,7 +75,11 @@ OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order
     ),
 )
 async def place_order(
-    request: PlaceOrder, caller: Customer, network: GuestNetwork, session: OrderTransaction, key: KeyHeader = None
+    request: PlaceOrder,
+    caller: Customer,
+    limit_address: GuestLimitAddress,
+    session: OrderTransaction,
+    key: KeyHeader = None,
 ) -> Response:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
@@ -85,7 +89,7 @@ async def place_order(
     If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """
     idempotent = IdempotentRequest.of(caller.id, "place_order", key, request)
-    customer = customer_of(caller, request.customer, network)
+    customer = customer_of(caller, request.customer, limit_address)
     order = await place.place_order(session, customer, request, idempotent)
     return Response(order.model_dump_json(), 201, media_type="application/json")
 

@@ -124,13 +124,13 @@ async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
         raise StockNotFound
     level = StockLevelView.model_validate(row)
     if row.on_hand - row.reserved + row.backorder_limit < 0:
-        unpaid = (
+        pending = (
             select(Order.id)
             .join(OrderItem, OrderItem.order_id == Order.id)
             .where(OrderItem.variant_id == variant_id, OrderItem.stock_state == StockState.RESERVED)
             .where(Order.status == OrderStatus.PENDING)
         )
-        newest = unpaid.order_by(Order.created_at.desc(), Order.id).limit(MAX_AFFECTED)
+        newest = pending.order_by(Order.created_at.desc(), Order.id).limit(MAX_AFFECTED)
         level.affected_orders = list((await session.execute(newest)).scalars())
     return level
 

@@ -1,10 +1,10 @@
 """The changes of stock that orders cause; those by staff are in edit.py and unlimited.py. Each function that changes the levels of variants
 records the movements in the same statement.
 
-`on_hand`: units in the shop that are not sold. `reserved`: units that unpaid orders have reserved, and units for which paid orders wait; it
-can be greater than `on_hand`. Units are sold when their order is paid, even if they are shipped later, so that no other order can reserve
-them. An order can be placed if `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited: its orders
-change no stock.
+`on_hand`: units in the shop that are not sold. `reserved`: units that pending orders have reserved, and units for which paid orders wait;
+it can be greater than `on_hand`. Units are sold when their order is paid, even if they are shipped later, so that no other order can
+reserve them. An order can be placed if `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited: its
+orders change no stock.
 
 Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
 """

@@ -49,12 +49,12 @@ class StockLevelView(ResponseModel):
     model_config = example({"on_hand": 25, "reserved": 3, "available": 22, "backorder_limit": 0, "affected_orders": []})
 
     on_hand: int = Field(description="Units that are there")
-    reserved: int = Field(description="Units that unpaid orders have reserved, or that paid orders wait for")
+    reserved: int = Field(description="Units that pending orders have reserved, or that paid orders wait for")
     available: int = Field(description="`on_hand` minus `reserved`; 0 if more is reserved than is there")
     backorder_limit: int = Field(description="Units that can be ordered although they are not there")
     affected_orders: list[UUID] = Field(
         default=[],
-        description="The unpaid orders that have reserved units, newest first, if `reserved` is greater than `on_hand` plus "
+        description="The pending orders that have reserved units, newest first, if `reserved` is greater than `on_hand` plus "
         f"`backorder_limit`; otherwise empty. At most {MAX_AFFECTED}. Cancel some of them, or receive more units",
     )
 

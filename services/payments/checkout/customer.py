@@ -11,9 +11,9 @@ from services.payments.schemas import StartPayment
 
 @dataclass(frozen=True, slots=True)
 class PaymentCustomer:
-    """The customer of a payment, as the payment stores it. `id` is the account or, if `by_program`, the program.
+    """The customer of a payment, as the payment stores it.
 
-    For a program, the other fields are those of its customer.
+    `id` is the id of the account or, if `by_program`, that of the program; the other fields are then those of the program's customer.
     """
 
     id: str

@@ -223,7 +223,7 @@ def upgrade() -> None:
         sa.Column("customer_phone", sa.Text(), nullable=True),
         sa.Column("customer_external_id", sa.Text(), nullable=True),
         sa.Column("placed_by_program", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("guest_network", sa.Text(), nullable=True),
+        sa.Column("guest_limit_address", sa.Text(), nullable=True),
         sa.Column("customer_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("needs_fulfilment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -282,7 +282,7 @@ def upgrade() -> None:
         postgresql_with={"fastupdate": "off"},
     )
     op.create_index(
-        "ix_orders_unpaid",
+        "ix_orders_never_paid",
         "orders",
         ["expires_at"],
         unique=False,
@@ -305,9 +305,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_orders_pending_guests",
         "orders",
-        ["guest_network"],
+        ["guest_limit_address"],
         unique=False,
-        postgresql_where=sa.text("status = 'pending' AND guest_network IS NOT NULL"),
+        postgresql_where=sa.text("status = 'pending' AND guest_limit_address IS NOT NULL"),
     )
     op.create_index(
         op.f("ix_orders_expires_at"),
@@ -719,11 +719,11 @@ def downgrade() -> None:
     op.drop_index(
         "ix_orders_pending_guests",
         table_name="orders",
-        postgresql_where=sa.text("status = 'pending' AND guest_network IS NOT NULL"),
+        postgresql_where=sa.text("status = 'pending' AND guest_limit_address IS NOT NULL"),
     )
     op.drop_index("ix_orders_pending", table_name="orders", postgresql_where=sa.text("status = 'pending'"))
     op.drop_index(
-        "ix_orders_unpaid",
+        "ix_orders_never_paid",
         table_name="orders",
         postgresql_where=sa.text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from services.catalog.db import sessions
 from services.catalog.fulfilment import deliver
 from services.catalog.order_models import Order, OrderItem
-from services.catalog.orders.deletion import delete_unpaid
+from services.catalog.orders.deletion import delete_never_paid
 from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_order, create_product
 from tests.factories.events import payment_refunded, payment_succeeded
@@ -27,7 +27,7 @@ from tests.fixtures.catalog import (
 async def delete_once() -> int:
     """Delete one batch, as the worker does, and return the number of orders."""
     async with sessions.begin() as session:
-        return await delete_unpaid(session)
+        return await delete_never_paid(session)
 
 
 async def make_old(days: int) -> None:
@@ -94,7 +94,7 @@ async def test_delete_when_there_are_many_orders_then_batches_of_two_workers_del
 
     async def delete_five() -> int:
         async with sessions.begin() as session:
-            return await delete_unpaid(session, 5)
+            return await delete_never_paid(session, 5)
 
     assert sum(await asyncio.gather(delete_all(), delete_all())) == 12
     assert await orders() == set()

@@ -1,4 +1,4 @@
-"""Expiry of unpaid orders, and payments that come afterwards."""
+"""Expiry of pending orders, and payments that come afterwards."""
 
 import httpx
 

@@ -32,7 +32,7 @@ def test_largest_reservation_when_the_stock_is_small_then_ten_units(on_hand: int
     assert largest_reservation(on_hand, share) == units
 
 
-async def test_place_when_the_customer_has_ten_unpaid_orders_then_409_until_one_is_paid_or_cancelled(
+async def test_place_when_the_customer_has_ten_pending_orders_then_409_until_one_is_paid_or_cancelled(
     client: httpx.AsyncClient, customer: Headers, other_customer: Headers
 ) -> None:
     cup = await create_product(None)
@@ -90,7 +90,7 @@ async def test_place_when_the_stock_is_small_then_ten_units_can_always_be_reserv
     assert (await place_order(client, customer, {cup: 10})).status_code == 201
 
 
-async def test_place_when_guests_of_one_network_have_50_unpaid_orders_then_409_and_accounts_can_order(
+async def test_place_when_guests_of_one_network_have_50_pending_orders_then_409_and_accounts_can_order(
     client: httpx.AsyncClient, customer: Headers, signer: Signer
 ) -> None:
     cup = await create_product(None)
@@ -109,7 +109,7 @@ async def test_place_when_guests_of_one_network_have_50_unpaid_orders_then_409_a
 async def test_place_when_a_guests_order_is_reserved_only_by_its_payment_then_it_does_not_count_for_the_network(
     client: httpx.AsyncClient, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GUEST_ORDERS_PER_NETWORK", 1)
+    monkeypatch.setattr(limits, "GUEST_ORDERS_PER_LIMIT_ADDRESS", 1)
     cup = await create_product(None)
     first, second = (signer.headers(f"guest-{n}", email=None) for n in range(2))
     order = await create_order(client, first, {cup: 1})

@@ -128,7 +128,7 @@ async def test_limits_count_for_each_customer_of_a_program(
 async def test_program_that_invents_a_customer_for_each_of_40_orders_at_once_places_exactly_as_many_as_its_limit(
     client: httpx.AsyncClient, signer: Signer, merchant: Headers, customer: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lowered = settings.model_copy(update={"catalog_max_unpaid_orders_per_program": 10})
+    lowered = settings.model_copy(update={"catalog_max_pending_orders_per_program": 10})
     monkeypatch.setattr(limits, "settings", lowered)
     cup, at_once = await create_product(None), asyncio.Semaphore(15)
 
@@ -141,7 +141,7 @@ async def test_program_that_invents_a_customer_for_each_of_40_orders_at_once_pla
     assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 30}
     refused = next(answer.json() for answer in answers if answer.status_code == 409)
     assert (refused["code"], refused["limit"]) == ("too_many_pending_orders_of_program", 10)
-    assert "The program merchant has 10 unpaid orders of all its customers" in refused["detail"]
+    assert "The program merchant has 10 pending orders of all its customers" in refused["detail"]
     # Others are not affected, and a cancelled order makes room for one.
     assert (await order(program_headers(signer, "other-shop"), 1)).status_code == 201
     assert (await place_order(client, customer, {cup: 1})).status_code == 201
@@ -153,7 +153,7 @@ async def test_program_that_invents_a_customer_for_each_of_40_orders_at_once_pla
 async def test_orders_of_a_program_from_one_address_are_not_those_of_guests(
     client: httpx.AsyncClient, merchant: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GUEST_ORDERS_PER_NETWORK", 1)
+    monkeypatch.setattr(limits, "GUEST_ORDERS_PER_LIMIT_ADDRESS", 1)
     cup = await create_product()
     for number in range(3):
         placed = await place_order(client, merchant, {cup: 1}, customer={"email": f"{number}@example.com"})

@@ -220,7 +220,9 @@ async def test_guests_of_one_network_share_the_part_of_one_customer(
     first, second = [await create_order(client, signer.headers(f"guest-{n}", email=None), {lamp: 20}) for n in range(2)]
     if not same_network:
         async with sessions.begin() as session:
-            await session.execute(text("UPDATE orders SET guest_network = '192.0.2.7' WHERE id = :id"), {"id": first})
+            await session.execute(
+                text("UPDATE orders SET guest_limit_address = '192.0.2.7' WHERE id = :id"), {"id": first}
+            )
     before = await ends_in(second)
     await handle_events(payment_started(second, "r1", after(HOUR), amount=20 * 50_000))
     assert is_about(await ends_in(second), before if same_network else HOUR)

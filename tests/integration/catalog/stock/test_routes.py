@@ -74,7 +74,7 @@ async def test_counted_when_expected_is_not_the_number_on_hand_then_409_with_the
     assert (await move(client, editor, cup, "counted", 15, expected=18)).json()["on_hand"] == 15
 
 
-async def test_counted_when_fewer_are_there_than_reserved_then_the_unpaid_orders_are_shown_and_none_can_be_ordered(
+async def test_counted_when_fewer_are_there_than_reserved_then_the_pending_orders_are_shown_and_none_can_be_ordered(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(5)
