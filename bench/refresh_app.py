@@ -25,7 +25,7 @@ CONNECTIONS = 15
 """As many as auth has."""
 
 SIGNS = os.environ.get("BENCH_SIGNS") == "1"
-SECRET = b"refresh secret of the benchmark"
+REFRESH_TOKEN_KEY = b"key of refresh tokens of the benchmark"
 ROTATE = """
 UPDATE login_sessions AS s SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
     expires_at = least(now() + idle_lifetime, absolute_expires_at), device = NULL, address = $2, last_used_at = now(),
@@ -54,7 +54,7 @@ async def create_pool(url: str, size: int) -> asyncpg.Pool:
 
 def child_of(token: str) -> str:
     """Return the secret of the next refresh token, as auth computes it."""
-    return base64.urlsafe_b64encode(hmac.digest(SECRET, token.encode(), "sha256")).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(hmac.digest(REFRESH_TOKEN_KEY, token.encode(), "sha256")).rstrip(b"=").decode()
 
 
 async def refresh(token: str) -> tuple[str, asyncpg.Record]:

@@ -10,7 +10,7 @@ def check_signing_keys() -> None:
 
     try:
         key_folder.read_keys(settings.auth_keys_dir)
-        key_folder.read_refresh_secret(settings.auth_keys_dir)
+        key_folder.read_refresh_token_key(settings.auth_keys_dir)
     except key_folder.KeysUnusable as error:
         raise SystemExit(f"cannot start: {error}") from error
 

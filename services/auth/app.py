@@ -19,7 +19,7 @@ from services.auth.accounts.hash_threads import default_threads
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import db_sessions, engine, reading, reading_db_sessions, reading_engine
 from services.auth.keys import routes as key_routes
-from services.auth.keys.key_folder import read_refresh_secret
+from services.auth.keys.key_folder import read_refresh_token_key
 from services.auth.keys.key_ring import KeyRing
 from services.auth.management import mail_routes
 from services.auth.management import routes as management_routes
@@ -48,7 +48,7 @@ class State(AuthState):
     password_hasher: PasswordHasher
     remembered_refusals: RememberedRefusals
     refusal_delay: RefusalDelay
-    refresh_secret: bytes
+    refresh_token_key: bytes
     """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
 
 
@@ -61,7 +61,7 @@ async def _read_revocations() -> RevocationList:
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     key_ring = KeyRing(settings.auth_keys_dir, settings.auth_key_activation_seconds)
     key_ring.load()
-    refresh_secret = read_refresh_secret(settings.auth_keys_dir)
+    refresh_token_key = read_refresh_token_key(settings.auth_keys_dir)
     revocations = Revocations(_read_revocations)
     verifier = TokenVerifier(
         key_ring.jwks,
@@ -82,7 +82,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
             password_hasher=password_hasher,
             remembered_refusals=RememberedRefusals(),
             refusal_delay=RefusalDelay(),
-            refresh_secret=refresh_secret,
+            refresh_token_key=refresh_token_key,
         )
     password_hasher.close()
     await engine.dispose()

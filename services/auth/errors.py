@@ -57,7 +57,7 @@ class EmailUnchanged(Problem):
     status = 409
 
 
-class AccountHasRole(Problem):
+class AccountHasStaffRole(Problem):
     """The accounts of administrators and support staff cannot be deleted. Ask an operator to end this role first."""
 
     status = 409
@@ -115,7 +115,7 @@ class UnknownRole(Problem):
 
 
 class AddressNotVerified(Problem):
-    """The owner has not verified the e-mail address of this account, so it can get no role. Ask the owner to verify it first."""
+    """The owner has not verified the e-mail address of this account, so it cannot get a staff role. Ask the owner to verify it first."""
 
     status = 409
 

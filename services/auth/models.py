@@ -87,7 +87,7 @@ class Account(Base):
     changed_at: Mapped[datetime | None] = mapped_column(index=True)
     """When account.changed was last published."""
 
-    granted_role: Mapped[Role] = relationship(lazy="raise")
+    role_row: Mapped[Role] = relationship(lazy="raise")
 
     @property
     def address(self) -> str:
@@ -108,8 +108,8 @@ class Account(Base):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes that an access token of this account may carry. `granted_role` must be loaded."""
-        return frozenset(self.granted_role.scope.split())
+        """The scopes that an access token of this account may carry. `role_row` must be loaded."""
+        return frozenset(self.role_row.scope.split())
 
 
 BANNED = and_(Account.banned_at.is_not(None), or_(Account.banned_until.is_(None), Account.banned_until > func.now()))

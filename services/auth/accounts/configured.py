@@ -18,7 +18,7 @@ from services.auth.accounts import records, recovery, roles
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients.configured import ensure_payments_client
 from services.auth.models import ADMIN, Account, AuditLogEntry
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.settings import AuthSettings
 from services.auth.throttling import devices
 
@@ -52,7 +52,7 @@ async def ensure_admin(
     async with db_sessions.begin() as db:
         account_id = await _upsert(db, email, password_hash)
         await recovery.revoke_pending_requests(db, account_id, keep_undo=False)
-        await revoke_sessions(db, account_id)
+        await end_sessions_of_account(db, account_id)
         await devices.forget_all(db, account_id)
         await audit.record(
             db,

@@ -9,7 +9,7 @@ from kit.db.locks import for_no_key_update
 from services.auth.accounts import events, recovery
 from services.auth.mail.models import Mail
 from services.auth.models import Account
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.throttling import failed_logins
 
 
@@ -26,7 +26,7 @@ async def delete_account(db: AsyncSession, account_id: UUID) -> bool:
     if account is None:
         return False
     await recovery.revoke_pending_requests(db, account_id, keep_undo=False, keep_deletion=True)
-    await revoke_sessions(db, account_id)
+    await end_sessions_of_account(db, account_id)
     if account.email is not None:
         await failed_logins.forget(db, failed_logins.key_of_name(account.email))
         await db.execute(delete(Mail).where(Mail.recipient == account.email))

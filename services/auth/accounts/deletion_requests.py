@@ -14,11 +14,11 @@ from services.auth.accounts.deletion import delete_account
 from services.auth.accounts.mail_limits import may_notify
 from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.errors import AccountHasRole, WrongPassword
+from services.auth.errors import AccountHasStaffRole, WrongPassword
 from services.auth.mail.template_names import Template
 from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import CUSTOMER, Account
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.throttling.request_source import RequestSource
 
 GRACE = timedelta(days=14)
@@ -37,12 +37,12 @@ async def request_deletion(
 
     A guest is deleted at once.
 
-    Raises AccountHasRole, WrongPassword, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
+    Raises AccountHasStaffRole, WrongPassword, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
     async with db_sessions.begin() as db:
         account = await records.get_for_caller(db, caller)
     if account.role != CUSTOMER:
-        raise AccountHasRole
+        raise AccountHasStaffRole
     if account.email is None:  # a guest cannot log in again to restore the account
         async with db_sessions.begin() as db:
             await records.lock_for_caller(db, caller, None)
@@ -57,7 +57,7 @@ async def request_deletion(
 
 
 async def _schedule(db: AsyncSession, account: Account) -> datetime:
-    """Schedule the deletion of a locked account and end its sessions. Its owner gets a mail, once. Raises AccountHasRole."""
+    """Schedule the deletion of a locked account and end its sessions. Its owner gets a mail, once. Raises AccountHasStaffRole."""
     repeated = account.delete_at is not None
     scheduled = (
         update(Account)
@@ -66,8 +66,8 @@ async def _schedule(db: AsyncSession, account: Account) -> datetime:
     )
     delete_at: datetime | None = await db.scalar(scheduled.returning(Account.delete_at))
     if delete_at is None:
-        raise AccountHasRole
-    await revoke_sessions(db, account.id)
+        raise AccountHasStaffRole
+    await end_sessions_of_account(db, account.id)
     if mail_is_configured() and not repeated and await may_notify(db, account):
         date = {"date": delete_at.date().isoformat()}
         await add_mail(db, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)

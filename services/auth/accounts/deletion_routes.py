@@ -11,7 +11,7 @@ from services.auth.accounts import deletion_requests, export, records
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import AccountDeletion, AccountExport, ScheduledDeletion
 from services.auth.db import Reading, Transaction, db_sessions
-from services.auth.errors import AccountHasRole, AccountNeeded, TooBusy, WrongPassword
+from services.auth.errors import AccountHasStaffRole, AccountNeeded, TooBusy, WrongPassword
 from services.auth.throttling.request_source import CurrentRequestSource
 
 router = Router(prefix="/auth", tags=["accounts"])
@@ -21,7 +21,7 @@ router = Router(prefix="/auth", tags=["accounts"])
     "/me/delete",
     summary="Delete your account",
     status_code=202,
-    responses=problem_responses(AccountNeeded, WrongPassword, AccountHasRole, TooBusy),
+    responses=problem_responses(AccountNeeded, WrongPassword, AccountHasStaffRole, TooBusy),
 )
 async def delete_account(
     deletion: AccountDeletion,

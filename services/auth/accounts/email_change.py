@@ -17,7 +17,7 @@ from services.auth.errors import EmailTaken, TokenNotValid
 from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail
 from services.auth.models import Account
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.throttling import devices
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105 -- no password has this hash
@@ -71,7 +71,7 @@ async def undo(db: AsyncSession, token: str) -> Account:
     await recovery.revoke_pending_requests(db, account.id, mail_to=used.email)
     await db.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
     await _set_email(db, account.id, used.email)
-    await revoke_sessions(db, account.id)
+    await end_sessions_of_account(db, account.id)
     await devices.forget_all(db, account.id)
     await publish_change(db, account.id)
     await db.refresh(account)

@@ -16,7 +16,7 @@ from services.auth.errors import EmailTaken, GuestNotFound
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.models import LoginSession
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 
 LIFETIME: timedelta = refresh_tokens.GUEST_IDLE_LIFETIME
 """A session of a guest ends this long after its last use. Guests without a session are deleted when they are older than this."""
@@ -25,7 +25,7 @@ LIFETIME: timedelta = refresh_tokens.GUEST_IDLE_LIFETIME
 async def create(db: AsyncSession) -> Account:
     """Create a guest, and return it with its role."""
     account_id = (await db.execute(insert(Account).values(email=None).returning(Account.id))).scalar_one()
-    query = select(Account).where(Account.id == account_id).options(joinedload(Account.granted_role))
+    query = select(Account).where(Account.id == account_id).options(joinedload(Account.role_row))
     return (await db.execute(query)).scalar_one()
 
 
@@ -68,7 +68,7 @@ async def merge(db: AsyncSession, refresh_token: str, account_id: UUID) -> None:
     guest_id = None if found is None else await db.scalar(guest)
     if guest_id is None:
         raise GuestNotFound
-    await revoke_sessions(db, guest_id)
+    await end_sessions_of_account(db, guest_id)
     await db.execute(delete(Account).where(Account.id == guest_id))
     await events.end(db, guest_id, merged_into=account_id)
 

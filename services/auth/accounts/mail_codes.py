@@ -97,7 +97,7 @@ async def use(db: AsyncSession, challenge: str, code: str) -> Account | None:
         return None
     await uncount_code(db, found.email)
     await db.execute(delete(MailCode).where(row))
-    # The account may have got another address or a role since the mail was sent.
+    # The account may have got another address or a staff role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)
     await db.execute(
         update(Account)
@@ -105,7 +105,7 @@ async def use(db: AsyncSession, challenge: str, code: str) -> Account | None:
         .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
     )
     account: Account | None = await db.scalar(
-        select(Account).where(*same_customer).options(joinedload(Account.granted_role))
+        select(Account).where(*same_customer).options(joinedload(Account.role_row))
     )
     return account
 

@@ -19,10 +19,10 @@ class TokenPurpose(StrEnum):
     """Sets a new password."""
 
     CHANGE_EMAIL = "change_email"
-    """Makes its address the address of the account."""
+    """Makes the address that the token was sent to the address of the account."""
 
     UNDO_EMAIL_CHANGE = "undo_email_change"
-    """Makes its address, an earlier one, the address of the account again. Until it expires, nobody else can register the address."""
+    """Makes the address that the token was sent to the address of the account again. Until it expires, nobody else can register it."""
 
 
 class OneTimeToken(Base):

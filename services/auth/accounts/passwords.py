@@ -16,7 +16,7 @@ from services.auth.errors import TokenNotValid
 from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.settings import settings
 from services.auth.throttling import devices, failed_logins
 from services.auth.throttling.login_attempts import remove_refusals_of_name
@@ -49,7 +49,7 @@ async def change_password(
         locked.password_hash = new_hash
         await db.flush()
         await recovery.revoke_pending_requests(db, account.id, keep_deletion=True)
-        await revoke_sessions(db, account.id, keep=caller.session_id)
+        await end_sessions_of_account(db, account.id, keep=caller.session_id)
         await devices.forget_all(db, account.id, keep=device_token)
         if await may_notify(db, locked):
             await _tell_owner(db, locked)
@@ -100,7 +100,7 @@ async def reset_password(
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
         await recovery.revoke_pending_requests(db, used.account_id, mail_to=used.email)
-        await revoke_sessions(db, used.account_id)
+        await end_sessions_of_account(db, used.account_id)
         await devices.forget_all(db, used.account_id)
         device_token = await devices.remember(db, used.account_id, None)
         await failed_logins.reset_failures(db, failed_logins.key_of_name(used.email))

@@ -45,7 +45,7 @@ async def find_by_email(db: AsyncSession, email: str) -> Account | None:
 
 
 _WITH_EMAIL = (
-    select(Account).where(Account.email == bindparam("email", type_=Text)).options(joinedload(Account.granted_role))
+    select(Account).where(Account.email == bindparam("email", type_=Text)).options(joinedload(Account.role_row))
 )
 
 

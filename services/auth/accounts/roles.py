@@ -12,7 +12,7 @@ from kit.db.locks import for_no_key_update
 from services.auth.accounts import recovery
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import ADMIN, CUSTOMER, Account, AuditLogEntry, Role
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 from services.auth.settings import settings
 
 MAX_LISTED = 1000
@@ -22,24 +22,26 @@ class RoleRefused(ValueError):
     """The role cannot be granted or ended. The message says why."""
 
 
-async def list_all(db: AsyncSession) -> Sequence[Account]:
-    """Return the first MAX_LISTED accounts that are not customers, by role and address."""
+async def list_accounts_with_staff_role(db: AsyncSession) -> Sequence[Account]:
+    """Return the first MAX_LISTED accounts that have a staff role, by role and address."""
     query = select(Account).where(Account.role != CUSTOMER).order_by(Account.role, Account.email).limit(MAX_LISTED)
     return (await db.scalars(query)).all()
 
 
 async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
-    """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for an
-    address that is not verified (`may_have_role`).
+    """Give an account a staff role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for
+    an address that is not verified (`may_have_staff_role`).
 
     If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_formerly_configured` does not
     return the account.
     """
-    roles = {row.name: row for row in await db.scalars(select(Role))}
-    if role not in roles.keys() - {CUSTOMER}:
-        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles.keys() - {CUSTOMER}))}")
+    if role == CUSTOMER:
+        raise RoleRefused(f"`{CUSTOMER}` cannot be granted: use `admin revoke`")
+    roles = {row.name: row for row in await db.scalars(select(Role).where(Role.name != CUSTOMER))}
+    if role not in roles:
+        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles))}")
     account = await _get_locked(db, email)
-    if not may_have_role(account):
+    if not may_have_staff_role(account):
         raise RoleRefused(f"the owner of {email} has not verified this address: ask the owner to verify it first")
     old_role = account.role
     await set_role(db, actor, account, roles[role])
@@ -54,7 +56,7 @@ async def revoke(db: AsyncSession, actor: Actor, email: str, configured_email: s
     """
     account = await _get_locked(db, email)
     if account.role == CUSTOMER:
-        raise RoleRefused(f"{email} has no role that can be ended: it is a customer")
+        raise RoleRefused(f"{email} has no staff role: it is a customer")
     if email == configured_email:
         raise RoleRefused(
             f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
@@ -62,8 +64,8 @@ async def revoke(db: AsyncSession, actor: Actor, email: str, configured_email: s
     await set_role(db, actor, account, await db.get_one(Role, CUSTOMER))
 
 
-def may_have_role(account: Account) -> bool:
-    """Return whether an account can get a role: its address is verified, so another person has not registered it.
+def may_have_staff_role(account: Account) -> bool:
+    """Return whether an account can get a staff role: its address is verified, so another person has not registered it.
 
     There are two exceptions: the address in AUTH_ADMIN_EMAIL, because an operator chose it, and every address of a shop without mail,
     because nobody can verify it.
@@ -75,7 +77,7 @@ async def set_role(db: AsyncSession, actor: Actor, account: Account, role: Role)
     """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
 
     Pending requests for it are revoked (recovery.py): the person who made them may not be the one who gets the role. The caller checks
-    `may_have_role`.
+    `may_have_staff_role`.
     Does nothing if it has the role, unless the role came from AUTH_ADMIN_EMAIL.
     """
     before = {"role": account.role, "role_from_environment": account.role_from_environment}
@@ -87,7 +89,7 @@ async def set_role(db: AsyncSession, actor: Actor, account: Account, role: Role)
     await db.flush()
     await recovery.revoke_pending_requests(db, account.id, mail_to=account.email)
     if role.name == CUSTOMER or not set(role.scope.split()) >= old_scopes:
-        await revoke_sessions(db, account.id)
+        await end_sessions_of_account(db, account.id)
         after["sessions"] = "ended"
     act = "role.revoked" if role.name == CUSTOMER else "role.granted"
     await audit.record(db, AuditLogEntry, actor, act, account.id, before=before, after=after)

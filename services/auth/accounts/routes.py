@@ -76,7 +76,7 @@ async def register_account(
 ) -> Account | Response:
     """Create a customer's account. E-mail addresses that differ only in upper and lower case are the same address.
 
-    With a guest's access token, the guest becomes the account: id and orders stay, and the guest's tokens stay valid.
+    With a guest's access token, the guest's account gets the address and the password: id, orders and tokens stay the same.
 
     If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes. If the shop accepts only verified addresses
     (AUTH_REGISTRATION), this token creates the account. The answer is then 202 for every address: if it has an account, the mail says so.

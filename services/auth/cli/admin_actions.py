@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def list_administrators(*, as_json: bool) -> None:
-    """Print the accounts that are not customers."""
-    accounts = _run(roles.list_all)
+    """Print the accounts that have a staff role."""
+    accounts = _run(roles.list_accounts_with_staff_role)
     rows: list[Row] = [
         {
             "email": account.email,
@@ -31,7 +31,7 @@ def list_administrators(*, as_json: bool) -> None:
         }
         for account in accounts
     ]
-    print_rows(rows, "There is no administrator.", as_json=as_json)
+    print_rows(rows, "No account has a staff role.", as_json=as_json)
 
 
 def _origin(email: str | None) -> str:
@@ -39,7 +39,7 @@ def _origin(email: str | None) -> str:
 
 
 def grant(email: str, role: str) -> None:
-    """Give an account a role and print the result."""
+    """Give an account a staff role and print the result."""
     address = _normalize(email)
     changed = _run(lambda db: roles.grant(db, command_actor(), address, role))
     typer.echo(f"{address}: role {role}{'' if changed else ' (as before)'}")

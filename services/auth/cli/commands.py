@@ -71,7 +71,7 @@ Email = Annotated[str, typer.Argument(help="The e-mail address of the account.",
 
 @admin.command(name="list")
 def list_administrators(as_json: AsJson = False) -> None:
-    """List the accounts with a role other than customer, and what granted the role."""
+    """List the accounts with a staff role (admin or support), and what granted the role."""
     call(f"{ADMINS}:list_administrators", as_json=as_json)
 
 
@@ -80,7 +80,7 @@ def grant(
     email: Email,
     role: Annotated[str, typer.Option("--role", help="admin or support (reads orders and payments).")] = "admin",
 ) -> None:
-    """Give a registered account a role. It takes effect at the next login or refresh. If the account loses scopes, its sessions end.
+    """Give a registered account a staff role. It takes effect at the next login or refresh. If the account loses scopes, its sessions end.
 
     The administrator that AUTH_ADMIN_EMAIL names needs no command: auth creates the account when it starts.
     """

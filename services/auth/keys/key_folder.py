@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from services.auth.keys.schedule import KeyState, key_states
 from services.auth.keys.signing_keys import KeyType, SigningKey, build_signing_key, generate
 
-REFRESH_SECRET = "refresh-tokens.secret"  # noqa: S105 -- the name of a file
-REFRESH_SECRET_BYTES = 32
+REFRESH_TOKEN_KEY_FILE = "refresh-tokens.secret"  # noqa: S105 -- the name of a file
+REFRESH_TOKEN_KEY_BYTES = 32
 TIME_FORMAT = "%Y-%m-%dT%H%M%S.%fZ"
 TIME_IN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{6}Z")
 log = structlog.get_logger("keys")
@@ -82,24 +82,24 @@ def read_keys(folder: Path) -> list[SigningKey]:
     return keys
 
 
-def read_refresh_secret(folder: Path) -> bytes:
-    """Return the secret from which refresh tokens are derived. Raises KeysUnusable."""
-    path = folder / REFRESH_SECRET
+def read_refresh_token_key(folder: Path) -> bytes:
+    """Return the key with which refresh tokens are derived from their parents. Raises KeysUnusable."""
+    path = folder / REFRESH_TOKEN_KEY_FILE
     try:
-        secret = path.read_bytes()
+        key = path.read_bytes()
     except FileNotFoundError:
         raise KeysUnusable(f"{path}: missing; create it with `python -m services.auth keys create`") from None
     except OSError as error:
         raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
-    if len(secret) < REFRESH_SECRET_BYTES:
-        raise KeysUnusable(f"{path}: has fewer than {REFRESH_SECRET_BYTES} bytes")
-    return secret
+    if len(key) < REFRESH_TOKEN_KEY_BYTES:
+        raise KeysUnusable(f"{path}: has fewer than {REFRESH_TOKEN_KEY_BYTES} bytes")
+    return key
 
 
 def create_first(folder: Path, key_type: KeyType) -> Path | None:
-    """Create a key and the refresh secret if the folder has none. Return the file of the new key, or None if there already was a key."""
+    """Create a signing key and the key of refresh tokens, unless the folder has them. Return the file of a new signing key, else None."""
     with _locked(folder):
-        _create_refresh_secret(folder)
+        _create_refresh_token_key(folder)
         return None if list_files(folder) else _write_key(folder, key_type)
 
 
@@ -109,7 +109,7 @@ def rotate(folder: Path, key_type: KeyType, activation_seconds: float) -> tuple[
     The new key signs after the activation time. The keys that are needed stay published.
     """
     with _locked(folder):
-        _create_refresh_secret(folder)
+        _create_refresh_token_key(folder)
         files = list_files(folder)
         states = key_states([file.created_at for file in files], time.time(), activation_seconds)
         created = _write_key(folder, key_type)
@@ -123,7 +123,7 @@ def replace_all(folder: Path, key_type: KeyType) -> tuple[Path, list[Path]]:
     the one that signs: a reader of one file of the folder could read them all.
     """
     with _locked(folder):
-        _create_refresh_secret(folder)
+        _create_refresh_token_key(folder)
         files = list_files(folder)
         created = _write_key(folder, key_type)
         return created, _delete(files)
@@ -148,10 +148,10 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _create_refresh_secret(folder: Path) -> None:
-    path = folder / REFRESH_SECRET
+def _create_refresh_token_key(folder: Path) -> None:
+    path = folder / REFRESH_TOKEN_KEY_FILE
     if not path.exists():
-        _write_file(path, secrets.token_bytes(REFRESH_SECRET_BYTES))
+        _write_file(path, secrets.token_bytes(REFRESH_TOKEN_KEY_BYTES))
 
 
 def _write_key(folder: Path, key_type: KeyType) -> Path:

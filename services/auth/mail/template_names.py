@@ -40,7 +40,7 @@ class Template(StrEnum):
     """The account will be deleted, and can be kept until then."""
 
     DELETION_CANCELLED = "deletion_cancelled"
-    """The account will not be deleted, because it was recovered, or an operator gave it a role."""
+    """The account will not be deleted, because it was recovered, or an operator gave it a staff role."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from services.auth.accounts.events import publish_change
 from services.auth.errors import AccountNotFound, AddressNotVerified, RoleOfGuest, UnknownRole
 from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
 from services.auth.models import CUSTOMER, Account, AuditLogEntry, Role
-from services.auth.sessions.revocations import revoke_sessions
+from services.auth.sessions.revocations import end_sessions_of_account
 
 
 async def get(db: AsyncSession, account_id: UUID) -> Account:
     """Return an account with its role. Raises AccountNotFound."""
-    account = await db.get(Account, account_id, options=[joinedload(Account.granted_role)])
+    account = await db.get(Account, account_id, options=[joinedload(Account.role_row)])
     if account is None:
         raise AccountNotFound
     return account
@@ -35,7 +35,7 @@ async def ban(db: AsyncSession, operator: Operator, account_id: UUID, reason: st
     account.banned_at, account.banned_until, account.ban_reason = func.now(), until, reason
     await db.flush()
     await db.refresh(account, ["banned_at"])
-    await revoke_sessions(db, account.id)
+    await end_sessions_of_account(db, account.id)
     await audit.record(
         db,
         AuditLogEntry,
@@ -62,7 +62,7 @@ async def unban(db: AsyncSession, operator: Operator, account_id: UUID) -> Accou
 async def end_sessions(db: AsyncSession, operator: Operator, account_id: UUID) -> int:
     """End all sessions of an account. Return how many ended. Raises AccountNotFound, ScopesNotHeld."""
     account = await get_locked(db, operator, account_id)
-    ended = await revoke_sessions(db, account.id)
+    ended = await end_sessions_of_account(db, account.id)
     await audit.record(
         db, AuditLogEntry, operator.actor, "account.sessions_ended", account.id, after={"sessions": ended}
     )
@@ -85,7 +85,7 @@ async def set_role(db: AsyncSession, operator: Operator, account_id: UUID, role:
         check_replaceable(operator, account)
         if account.email is None:
             raise RoleOfGuest
-        if role != CUSTOMER and not roles.may_have_role(account):
+        if role != CUSTOMER and not roles.may_have_staff_role(account):
             raise AddressNotVerified
         await roles.set_role(db, operator.actor, account, granted)
     return account

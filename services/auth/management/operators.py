@@ -33,7 +33,7 @@ def check_scopes(operator: Operator, role_scopes: frozenset[str]) -> None:
 async def get_locked(db: AsyncSession, operator: Operator, account_id: UUID) -> Account:
     """Return an account with its role, locked. Raises AccountNotFound, and ScopesNotHeld if its role has more scopes than the operator."""
     query = select(Account).where(Account.id == account_id)
-    with_role = query.options(joinedload(Account.granted_role, innerjoin=True))
+    with_role = query.options(joinedload(Account.role_row, innerjoin=True))
     account: Account | None = await db.scalar(for_no_key_update(with_role, of=Account))
     if account is None:
         raise AccountNotFound

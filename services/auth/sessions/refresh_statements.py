@@ -87,7 +87,7 @@ ROTATE_ALONE = DriverStatement(ROTATE)
 SELECT_REPEATED = select(*_GRANTED).where(
     *_VALID,
     _SESSIONS.c.parent_digest == _SENT,
-    # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
+    # Both are compared: after a change of the refresh token key, the derived child is not the one that was issued.
     _SESSIONS.c.secret_digest == _CHILD,
     _SESSIONS.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
 )

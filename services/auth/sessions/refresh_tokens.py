@@ -1,8 +1,8 @@
 """Refresh tokens: each token is used once and is replaced by its child. Reuse ends the session (RFC 9700 section 4.14.2).
 
-A token is `<prefix>.<secret>`; all tokens of a session have the same prefix. The secret of a child is an HMAC of its parent's, so the same
-child can be issued again: a client that did not receive the response, or sent the token several times at once, gets the same child if it
-sends the parent again within 10 seconds.
+A token is `<prefix>.<secret>`; all tokens of a session have the same prefix. The secret of a child is an HMAC of the parent token under a
+key that only the server has, so the same child can be issued again: a client that did not receive the response, or sent the token several
+times at once, gets the same child if it sends the parent again within 10 seconds.
 
 Any other used token means that its owner and a thief both have it. The server cannot distinguish them, so it ends the session, and the
 owner must log in again.
@@ -67,9 +67,9 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _child_secret(refresh_secret: bytes, token: str) -> str:
-    """Return the secret of a token's child. Without the refresh secret, nobody can compute it from the token."""
-    derived = hmac.digest(refresh_secret, token.encode(), "sha256")
+def _child_secret(refresh_token_key: bytes, token: str) -> str:
+    """Return the secret of a token's child: an HMAC of the parent token under a key that only the server has."""
+    derived = hmac.digest(refresh_token_key, token.encode(), "sha256")
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
@@ -103,14 +103,14 @@ async def begin_session(db: AsyncSession, account: Account, client_id: str, scop
 
 
 async def rotate_alone(
-    engine: AsyncEngine, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
+    engine: AsyncEngine, token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token that was not used before, with one statement and without a transaction: nearly every refresh is one of these.
 
     Return None if `rotate` has to decide: the token was used or is not valid, or was issued to another client than the public client
     `client_id`, or the connection was lost. In the last case the statement may have been committed: `rotate` then returns the same child.
     """
-    use = _use_of(token, refresh_secret, origin, client_id)
+    use = _use_of(token, refresh_token_key, origin, client_id)
     if use is None:
         return None
     try:
@@ -121,13 +121,13 @@ async def rotate_alone(
 
 
 async def rotate(
-    db: AsyncSession, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
+    db: AsyncSession, token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
     The caller must commit even if the result is None: the session of a reused token was ended then.
     """
-    use = _use_of(token, refresh_secret, origin, client_id)
+    use = _use_of(token, refresh_token_key, origin, client_id)
     if use is None:
         return None
     row = (await db.execute(statements.ROTATE, use.values)).one_or_none()
@@ -136,7 +136,7 @@ async def rotate(
             return None
         row = (await db.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
     if row is None:
-        await _end_reused(db, use.token_prefix, refresh_secret, origin)
+        await _end_reused(db, use.token_prefix, refresh_token_key, origin)
         return None
     return use.rotation(row)
 
@@ -156,13 +156,13 @@ class _UseOfToken:
         return Rotation(account_id, client, sid, scopes, email, email_verified, name, self.next_token)
 
 
-def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | None) -> _UseOfToken | None:
+def _use_of(token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None) -> _UseOfToken | None:
     """Return what the statements need, or None if the token is malformed."""
     parts = TOKEN.fullmatch(token)
     if parts is None:
         return None
     token_prefix, secret = parts.groups()
-    child_secret = _child_secret(refresh_secret, token)
+    child_secret = _child_secret(refresh_token_key, token)
     values = {
         "sent_prefix": token_prefix,
         "sent_digest": _digest(secret),
@@ -174,12 +174,12 @@ def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | 
     return _UseOfToken(token_prefix, f"{token_prefix}.{child_secret}", values)
 
 
-async def _end_reused(db: AsyncSession, token_prefix: str, refresh_secret: bytes, origin: Origin) -> None:
+async def _end_reused(db: AsyncSession, token_prefix: str, refresh_token_key: bytes, origin: Origin) -> None:
     """End the session of a token that was used before. Does nothing for an unknown one."""
     for account_id, was_valid in await end_sessions(db, LoginSession.token_prefix == token_prefix):
         if was_valid:
             email = await db.scalar(select(Account.email).where(Account.id == account_id))
-            name_hash = None if email is None else hash_name(refresh_secret, email)
+            name_hash = None if email is None else hash_name(refresh_token_key, email)
             message = "refresh token reused and session ended"
             about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
             after_commit(db, log.warning, message, **about)

@@ -1,8 +1,8 @@
 """End sessions, and revoke access tokens. The other services poll the list of what was revoked (kit/revocations.py).
 
 A flow that changes an account (its password, its role, a ban, its deletion) changes the account's row first and then calls
-`revoke_sessions` in the same transaction. A login that is under way then fails (`refresh_tokens.begin_session`), so no session survives the
-change.
+`end_sessions_of_account` in the same transaction. A login that is under way then fails (`refresh_tokens.begin_session`), so no session
+survives the change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ entries that it leaves out, services refuse every token that was issued before t
 then refresh their tokens."""
 
 
-async def revoke_sessions(db: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:
+async def end_sessions_of_account(db: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:
     """End all sessions of an account, except the session `keep`. Return how many ended.
 
     Their refresh tokens end at once. Every service refuses their access tokens within ten seconds.

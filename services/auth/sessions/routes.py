@@ -77,7 +77,7 @@ async def end_other_sessions(current: CurrentSession, db: Transaction) -> Respon
 
     Their refresh tokens end at once, and every service refuses their access tokens within ten seconds.
     """
-    await revocations.revoke_sessions(db, current.account_id, keep=current.sid)
+    await revocations.end_sessions_of_account(db, current.account_id, keep=current.sid)
     return Response(status_code=204)
 
 

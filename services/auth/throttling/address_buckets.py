@@ -30,7 +30,7 @@ class Bucket:
     kind: BucketKind
     capacity: int
     refill: timedelta
-    limit: str
+    metric_label: str
     """The label of refusals in the metric."""
 
     def key(self, address: str) -> bytes:
@@ -50,14 +50,14 @@ class Bucket:
 
 
 FAILED_LOGINS_AND_MAIL_REQUESTS = Bucket(
-    BucketKind.FAILED_LOGINS_AND_MAIL_REQUESTS, capacity=30, refill=timedelta(seconds=2), limit="address"
+    BucketKind.FAILED_LOGINS_AND_MAIL_REQUESTS, capacity=30, refill=timedelta(seconds=2), metric_label="address"
 )
 """Failed logins from unknown devices, and requests for a mail to any address."""
 
-REGISTRATIONS = Bucket(BucketKind.REGISTRATIONS, capacity=60, refill=timedelta(seconds=1), limit="registrations")
+REGISTRATIONS = Bucket(BucketKind.REGISTRATIONS, capacity=60, refill=timedelta(seconds=1), metric_label="registrations")
 """Registrations, whether they succeed or not."""
 
-GUESTS = Bucket(BucketKind.GUESTS, capacity=300, refill=timedelta(seconds=0.2), limit="guests")
+GUESTS = Bucket(BucketKind.GUESTS, capacity=300, refill=timedelta(seconds=0.2), metric_label="guests")
 """New guests. They cost no hash, and every visitor of a shop may become one."""
 
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
@@ -75,16 +75,16 @@ def _next_token_at(bucket: Bucket) -> ColumnElement[datetime]:
 async def seconds_to_wait(db: AsyncSession, bucket: Bucket, address: str) -> float:
     """Return the seconds until there is a token; 0 if there is one now."""
     seconds = 0.0
-    for each, key in bucket.with_network(address):
+    for each, bucket_address in bucket.with_network(address):
         wait = func.extract("epoch", _next_token_at(each) - _NOW)
-        seconds = max(seconds, float(await db.scalar(select(wait).where(_row(each, key))) or 0))
+        seconds = max(seconds, float(await db.scalar(select(wait).where(_row(each, bucket_address))) or 0))
     return seconds
 
 
 async def take(db: AsyncSession, bucket: Bucket, address: str) -> bool:
     """Take a token. Return False if there is none: the caller then rolls back. The buckets are locked until the end of the transaction."""
-    for each, key in bucket.with_network(address):
-        if not await _take(db, each, key):
+    for each, bucket_address in bucket.with_network(address):
+        if not await _take(db, each, bucket_address):
             return False
     return True
 
@@ -103,8 +103,10 @@ async def _take(db: AsyncSession, bucket: Bucket, address: str) -> bool:
 
 async def give_back(db: AsyncSession, bucket: Bucket, address: str) -> None:
     """Return a token that was taken."""
-    for each, key in bucket.with_network(address):
-        given = update(AddressBucket).where(_row(each, key)).values(full_at=AddressBucket.full_at - each.refill)
+    for each, bucket_address in bucket.with_network(address):
+        given = (
+            update(AddressBucket).where(_row(each, bucket_address)).values(full_at=AddressBucket.full_at - each.refill)
+        )
         await db.execute(given)
 
 

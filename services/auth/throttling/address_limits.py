@@ -31,6 +31,6 @@ async def count(db: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, 
 
 
 def _refusal(bucket: Bucket, limit_address: str, seconds: float) -> TooManyRequests:
-    throttled_total.labels(bucket.limit).inc()
-    log.info("request throttled", limit=bucket.limit, limit_address=limit_address)
+    throttled_total.labels(bucket.metric_label).inc()
+    log.info("request throttled", limit=bucket.metric_label, limit_address=limit_address)
     return TooManyRequests(seconds)

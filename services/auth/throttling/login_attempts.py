@@ -36,10 +36,10 @@ class LoginAttempt:
 
     def check(self) -> None:
         """Raise TooManyFailedLogins or MailCodeRequired if this process remembers that the attempt is refused at the moment."""
-        for limit, key in self._limits().items():
+        for metric_label, key in self._limits().items():
             seconds = self.refusals.seconds_left(key)
             if seconds > 0:
-                raise _refusal(limit, seconds)
+                raise _refusal(metric_label, seconds)
 
     async def start(self, db: AsyncSession) -> datetime:
         """Count the attempt before the password is verified, and return the time for `record_success`.
@@ -51,13 +51,13 @@ class LoginAttempt:
             db, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
         ):
             seconds = await address_buckets.seconds_to_wait(db, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address)
-            raise self._refuse(FAILED_LOGINS_AND_MAIL_REQUESTS.limit, seconds)
+            raise self._refuse(FAILED_LOGINS_AND_MAIL_REQUESTS.metric_label, seconds)
         started_at = await failed_logins.start_attempt(db, self._key, refuse_after_max_failures=self.shop_sends_mail)
         if started_at is not None:
             return started_at
         if self.shop_sends_mail and await failed_logins.has_max_failures(db, self._key):
             raise self._refuse(MAIL_CODE, MAIL_CODE_SECONDS)
-        raise self._refuse(self._own_limit, await failed_logins.seconds_to_wait(db, self._key))
+        raise self._refuse(self._own_label, await failed_logins.seconds_to_wait(db, self._key))
 
     async def record_failure(self, db: AsyncSession) -> None:
         """Record that the password was wrong or there is no account. The token of the address stays taken."""
@@ -85,26 +85,26 @@ class LoginAttempt:
         return failed_logins.key_of_device(self.device.token_digest)
 
     @property
-    def _own_limit(self) -> str:
+    def _own_label(self) -> str:
         return "name" if self.device is None else "device"
 
     def _limits(self) -> dict[str, bytes]:
-        """Return the keys of the limits that apply, by the label of the metric."""
-        limits = {self._own_limit: self._key, MAIL_CODE: _mail_code_key(self._key)}
+        """Return the keys of the limits that apply, by their labels in the metric."""
+        limits = {self._own_label: self._key, MAIL_CODE: _mail_code_key(self._key)}
         return (
             limits
             if self.device is not None
             else {
                 **limits,
-                FAILED_LOGINS_AND_MAIL_REQUESTS.limit: FAILED_LOGINS_AND_MAIL_REQUESTS.key(self.limit_address),
+                FAILED_LOGINS_AND_MAIL_REQUESTS.metric_label: FAILED_LOGINS_AND_MAIL_REQUESTS.key(self.limit_address),
             }
         )
 
-    def _refuse(self, limit: str, seconds: float) -> OAuthError:
+    def _refuse(self, metric_label: str, seconds: float) -> OAuthError:
         """Remember the refusal and return the error. `seconds` is 0 if the limit has ended since the attempt was refused."""
         if seconds > 0:
-            self.refusals.add(self._limits()[limit], seconds)
-        return _refusal(limit, max(1.0, seconds))
+            self.refusals.add(self._limits()[metric_label], seconds)
+        return _refusal(metric_label, max(1.0, seconds))
 
 
 def remove_refusals_of_name(refusals: RememberedRefusals, name: str) -> None:
@@ -121,6 +121,6 @@ def _mail_code_key(key: bytes) -> bytes:
     return key + b" mail code"
 
 
-def _refusal(limit: str, seconds: float) -> OAuthError:
-    throttled_total.labels(limit).inc()
-    return MailCodeRequired() if limit == MAIL_CODE else TooManyFailedLogins(math.ceil(seconds))
+def _refusal(metric_label: str, seconds: float) -> OAuthError:
+    throttled_total.labels(metric_label).inc()
+    return MailCodeRequired() if metric_label == MAIL_CODE else TooManyFailedLogins(math.ceil(seconds))

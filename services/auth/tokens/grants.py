@@ -178,7 +178,7 @@ async def log_in_with_code(
         client = await authenticate_public_client(db, login.client)
         if not await address_buckets.take(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address):
             seconds = await address_buckets.seconds_to_wait(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
-            throttled_total.labels(FAILED_LOGINS_AND_MAIL_REQUESTS.limit).inc()
+            throttled_total.labels(FAILED_LOGINS_AND_MAIL_REQUESTS.metric_label).inc()
             raise TooManyFailedLogins(max(1, math.ceil(seconds)))
         account = await mail_codes.use(db, login.challenge, login.code)
         if account is not None:
@@ -196,7 +196,7 @@ async def log_in_with_code(
 async def refresh(
     engine: AsyncEngine,
     db_sessions: async_sessionmaker[AsyncSession],
-    refresh_secret: bytes,
+    refresh_token_key: bytes,
     credentials: ClientCredentials | None,
     token: str,
     scope: str | None,
@@ -210,12 +210,12 @@ async def refresh(
     rotation = None
     if scope is None and (credentials is None or credentials.may_be_public):
         sending_client_id = None if credentials is None else credentials.client_id
-        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, sending_client_id)
+        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_token_key, origin, sending_client_id)
     if rotation is not None:
         return _refreshed(rotation, select_scope(None, rotation.scopes))
     async with db_sessions.begin() as db:
         sending_client_id = None if credentials is None else (await authenticate_public_client(db, credentials)).id
-        rotation = await refresh_tokens.rotate(db, token, refresh_secret, origin, sending_client_id)
+        rotation = await refresh_tokens.rotate(db, token, refresh_token_key, origin, sending_client_id)
         granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
         raise InvalidGrant(

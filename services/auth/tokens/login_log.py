@@ -31,13 +31,13 @@ RESULTS: tuple[tuple[type[Exception], str], ...] = (
 
 
 async def observe_login(
-    login: Awaitable[Grant], *, method: str, address: str | None, secret: bytes, username: str | None = None
+    login: Awaitable[Grant], *, method: str, address: str | None, refresh_token_key: bytes, username: str | None = None
 ) -> Grant:
     """Await a login, count it and log it.
 
-    `method`: `password` or `mail_code`. `secret`: the refresh secret. `username` is None if the request does not name the account.
+    `method`: `password` or `mail_code`. `username` is None if the request does not name the account.
     """
-    name_hash = None if username is None else hash_name(secret, _normalize(username))
+    name_hash = None if username is None else hash_name(refresh_token_key, _normalize(username))
     try:
         grant = await login
     except (OAuthError, TooBusy) as error:
@@ -47,7 +47,7 @@ async def observe_login(
         raise
     logins_total.labels(method, "succeeded").inc()
     if grant.email is not None:
-        name_hash = hash_name(secret, grant.email)
+        name_hash = hash_name(refresh_token_key, grant.email)
     log.info("login succeeded", method=method, address=address, name_hash=name_hash, account_id=grant.subject)
     return grant
 

@@ -135,8 +135,8 @@ async def _grant(request: Request, form: TokenForm) -> grants.Grant:
         case GrantType.REFRESH_TOKEN:
             if form.refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            secret, origin = request.state.refresh_secret, await origin_of(request)
-            return await grants.refresh(engine, db_sessions, secret, client, form.refresh_token, form.scope, origin)
+            key, origin = request.state.refresh_token_key, await origin_of(request)
+            return await grants.refresh(engine, db_sessions, key, client, form.refresh_token, form.scope, origin)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient
@@ -160,7 +160,7 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
             grants.log_in(db_sessions, reading_db_sessions, hasher, refusals, login),
             method="password",
             address=origin.address,
-            secret=request.state.refresh_secret,
+            refresh_token_key=request.state.refresh_token_key,
             username=form.username,
         )
 
@@ -174,7 +174,7 @@ async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCre
         grants.log_in_with_code(db_sessions, request.state.remembered_refusals, login),
         method="mail_code",
         address=origin.address,
-        secret=request.state.refresh_secret,
+        refresh_token_key=request.state.refresh_token_key,
     )
 
 

@@ -79,15 +79,15 @@ async def test_delete_when_the_password_is_missing_or_wrong_is_refused(auth: Aut
     assert (await auth.login(EMAIL)).status_code == 200
 
 
-async def test_delete_when_the_account_has_a_role_is_refused(auth: AuthClient) -> None:
+async def test_delete_when_the_account_has_a_staff_role_is_refused(auth: AuthClient) -> None:
     await auth.register(EMAIL)
     async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support"))
     answer = await ask(auth)
-    assert (answer.status_code, answer.json()["code"]) == (409, "account_has_role")
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_has_staff_role")
 
 
-async def test_delete_due_leaves_accounts_that_have_got_a_role(auth: AuthClient) -> None:
+async def test_delete_due_leaves_accounts_that_have_a_staff_role(auth: AuthClient) -> None:
     await auth.register(EMAIL)
     async with db_sessions.begin() as session:
         await session.execute(update(Account).values(role="support", delete_at=func.now() - timedelta(seconds=1)))

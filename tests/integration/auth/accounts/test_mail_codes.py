@@ -90,7 +90,7 @@ async def test_code_when_there_were_too_many_wrong_ones_for_the_address_is_refus
     assert (await log_in(auth, challenge, code)).status_code == 200, "a correct code does not count"
 
 
-async def test_code_when_the_account_has_a_role_is_neither_sent_nor_valid(
+async def test_code_when_the_account_has_a_staff_role_is_neither_sent_nor_valid(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(EMAIL)

@@ -65,7 +65,8 @@ async def test_admin_commands_when_refused_then_code_2_and_the_reason(
     for arguments, reason in (
         (("grant", "nobody@example.com"), "there is no account with the address nobody@example.com"),
         (("grant", "nonsense"), "must be an e-mail address"),
-        (("grant", email, "--role", "customer"), "Roles are admin, support"),
+        (("grant", email, "--role", "customer"), "`customer` cannot be granted: use `admin revoke`"),
+        (("grant", email, "--role", "editor"), "Roles are admin, support"),
         (("grant", email), "has not verified this address"),
         (("revoke", email), "it is a customer"),
         (("revoke", settings.auth_admin_email), "AUTH_ADMIN_EMAIL names"),

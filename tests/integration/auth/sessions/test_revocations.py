@@ -73,7 +73,7 @@ async def reuse_refresh_token(auth: AuthClient, tokens: Tokens) -> None:
 
 async def end_all(_: AuthClient, tokens: Tokens) -> None:
     async with db_sessions.begin() as session:
-        assert await revocations.revoke_sessions(session, UUID(claims_of(tokens).sub)) == 1
+        assert await revocations.end_sessions_of_account(session, UUID(claims_of(tokens).sub)) == 1
 
 
 async def change_password(auth: AuthClient, tokens: Tokens) -> None:
@@ -134,14 +134,23 @@ async def test_session_when_the_account_becomes_the_administrators_is_in_the_lis
     assert await is_revoked(auth, tokens)
 
 
-async def test_auth_itself_when_a_session_has_ended_refuses_the_access_token(auth: AuthClient, email: str) -> None:
+async def test_account_when_the_session_has_ended_is_refused_at_once(auth: AuthClient, email: str) -> None:
     tokens, others = (await auth.login(email)).json(), (await auth.login(email)).json()
     assert (await auth.me(tokens["access_token"])).status_code == 200
     await auth.revoke(tokens["refresh_token"])
-    async with asyncio.timeout(10):
-        while (await auth.me(tokens["access_token"])).status_code != 401:  # noqa: ASYNC110 -- auth polls its database
-            await asyncio.sleep(0.05)
+    assert (await auth.me(tokens["access_token"])).status_code == 401
     assert (await auth.me(others["access_token"])).status_code == 200
+
+
+async def test_check_when_a_session_has_ended_refuses_the_access_token_after_the_next_poll(
+    auth: AuthClient, email: str
+) -> None:
+    tokens, others = (await auth.login(email)).json(), (await auth.login(email)).json()
+    await auth.revoke(tokens["refresh_token"])
+    async with asyncio.timeout(10):
+        while (await auth.http.get("/auth/check", headers=bearer(tokens))).status_code != 401:  # noqa: ASYNC110 -- auth polls its database
+            await asyncio.sleep(0.05)
+    assert (await auth.http.get("/auth/check", headers=bearer(others))).status_code == 200
 
 
 async def test_access_token_of_a_client_when_revoked_is_refused_and_the_next_one_is_not(auth: AuthClient) -> None:
@@ -227,7 +236,7 @@ async def test_login_when_the_account_changes_meanwhile_fails(email: str, change
     assert account is not None
     async with db_sessions.begin() as session:
         await session.execute(update(Account).values(**change))
-        assert await revocations.revoke_sessions(session, account.id) == 0
+        assert await revocations.end_sessions_of_account(session, account.id) == 0
     with pytest.raises(InvalidGrant):
         async with db_sessions.begin() as session:
             await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())

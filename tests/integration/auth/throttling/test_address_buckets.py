@@ -51,7 +51,7 @@ async def test_take_when_the_bucket_is_empty_then_refused_for_this_address_and_k
 
 
 async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() -> None:
-    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=3, refill=timedelta(hours=1), limit="test")
+    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=3, refill=timedelta(hours=1), metric_label="test")
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
     await _shift(2 * 3600)
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
@@ -62,7 +62,7 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
 async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
     None
 ):
-    small = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), limit="test")
+    small = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), metric_label="test")
     networks = [f"2001:db8:0:{number:x}::/64" for number in range(40)]
     assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
     assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
@@ -74,7 +74,7 @@ async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_s
 
 
 async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:
-    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), limit="test")
+    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), metric_label="test")
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
     async with db_sessions.begin() as session:
         await address_buckets.give_back(session, slow, ADDRESS)

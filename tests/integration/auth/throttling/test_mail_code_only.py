@@ -116,7 +116,7 @@ async def test_login_when_the_owner_has_logged_in_then_unknown_devices_can_use_t
     assert (await auth.login(EMAIL, password)).status_code == 200
 
 
-async def test_reset_when_the_account_has_a_role_then_its_device_is_known_and_guesses_do_not_delay_it(
+async def test_reset_when_the_account_has_a_staff_role_then_its_device_is_known_and_guesses_do_not_delay_it(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(EMAIL)

@@ -11,7 +11,7 @@ from services.auth.keys.key_folder import (
     create_first,
     list_files,
     read_keys,
-    read_refresh_secret,
+    read_refresh_token_key,
     replace_all,
     rotate,
 )
@@ -31,17 +31,17 @@ def test_create_first_when_a_key_exists_then_creates_none(tmp_path: Path) -> Non
     assert stat.S_IMODE((folder / "refresh-tokens.secret").stat().st_mode) == 0o600
 
 
-def test_refresh_secret_is_created_once(tmp_path: Path) -> None:
+def test_refresh_token_key_is_created_once(tmp_path: Path) -> None:
     with pytest.raises(KeysUnusable, match="missing; create it"):
-        read_refresh_secret(tmp_path)
+        read_refresh_token_key(tmp_path)
     create_first(tmp_path, KeyType.ED25519)
-    secret = read_refresh_secret(tmp_path)
-    assert len(secret) == 32
+    key = read_refresh_token_key(tmp_path)
+    assert len(key) == 32
     rotate(tmp_path, KeyType.ED25519, 60)
-    assert read_refresh_secret(tmp_path) == secret
+    assert read_refresh_token_key(tmp_path) == key
     (tmp_path / "refresh-tokens.secret").write_bytes(b"short")
     with pytest.raises(KeysUnusable, match="fewer than 32 bytes"):
-        read_refresh_secret(tmp_path)
+        read_refresh_token_key(tmp_path)
 
 
 async def test_create_first_when_eight_at_once_then_one_key(tmp_path: Path) -> None:
