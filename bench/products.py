@@ -53,9 +53,9 @@ WITH progress AS (
     INSERT INTO lexeme_progress (id, counted_to, products) SELECT 1, max(number), count(*) FROM products
     ON CONFLICT (id) DO UPDATE SET counted_to = excluded.counted_to, products = excluded.products RETURNING generation
 )
-INSERT INTO lexemes (generation, word, products, is_word)
+INSERT INTO lexemes (generation, lexeme, products, is_word)
 SELECT generation, word, ndoc, true FROM progress, ts_stat('SELECT search FROM products') WHERE word NOT LIKE '#%'
-ON CONFLICT (generation, word) DO UPDATE SET products = excluded.products
+ON CONFLICT (generation, lexeme) DO UPDATE SET products = excluded.products
 """
 
 

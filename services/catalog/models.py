@@ -104,7 +104,7 @@ class ProductTag(Base):
 
 
 class Product(Base):
-    """A product. Its stock is that of its variants; `low_stock` is the number of units from which on the stock counts as low."""
+    """A product. Its stock is that of its variants; at most `low_stock` units count as low stock."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -172,7 +172,7 @@ class Product(Base):
 class Variant(Base):
     """What is ordered: a product without options has one variant, with the id of the product.
 
-    `prices` has the prices by currency; in the currency of the product, its price applies if there is none.
+    `prices` has the prices by currency. Without a price in the product's currency, the product's price applies.
     """
 
     __tablename__ = "variants"

@@ -92,7 +92,7 @@ class Order(Base):
     first_expires_at: Mapped[datetime | None]
     """`expires_at` without payments; NULL if no payment was started."""
     payment_ends: Mapped[dict[str, str | None]] = mapped_column(JSONB, server_default=text("'{}'"))
-    """Until when each payment can be paid, by reference; null for one that has failed or was abandoned."""
+    """Until when each payment can be completed, by reference; null for one that has failed or was abandoned."""
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(ORDER_SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
     )

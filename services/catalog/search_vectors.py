@@ -6,10 +6,11 @@ WORD_SEPARATORS = "/.@_-<>&"
 _MARKS = "[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]"
 """Accents, the marks below letters of Yoruba and Igbo, and the vowel marks of Arabic, as Unicode's decomposition separates them."""
 
-BUCKET_BITS = (12, 14, 16, 18, 20)
-_BUCKETS = ", ".join(f"'#{bits}:' || (number >> {bits})" for bits in BUCKET_BITS)
-"""Each product has the tokens of its blocks of 4,096, 16,384, … products with consecutive numbers. A search for a word and the newest
-blocks finds the newest products with the word in the index."""
+BLOCK_BITS = (12, 14, 16, 18, 20)
+_BLOCK_TOKENS = ", ".join(f"'#{bits}:' || (number >> {bits})" for bits in BLOCK_BITS)
+"""A number block has 4,096 (2 to the power of 12), 16,384, … products with consecutive numbers. Each product has the block tokens of its
+number blocks, such as `#12:7` for the numbers from 7 * 4,096. A search for a word and the newest block tokens finds the newest products
+with the word in the index."""
 
 
 def searched(text: str) -> str:
@@ -25,7 +26,7 @@ PRODUCT_SEARCH_VECTOR = (
     f" || setweight(to_tsvector('shop_words', {searched('description')}), 'B')"
     f" || setweight(to_tsvector('shop_stems', {searched('name')}), 'C')"
     f" || setweight(to_tsvector('shop_stems', {searched('description')}), 'D')"
-    f" || array_to_tsvector(ARRAY[{_BUCKETS}])"
+    f" || array_to_tsvector(ARRAY[{_BLOCK_TOKENS}])"
 )
 _CUSTOMER = "number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, '')"
 ORDER_SEARCH_VECTOR = (

@@ -30,8 +30,8 @@ class CatalogSettings(Settings):
         default=4 * 3600,
         ge=0,
         le=7 * 86400,
-        description="Seconds after which an order expires at the latest, even if a started payment can still be paid; 0: payments do not "
-        "extend reservations",
+        description="Seconds after which an order expires at the latest, even if a started payment can still be completed; 0: payments do "
+        "not extend reservations",
     )
     catalog_max_pending_orders: int = Field(
         default=10, ge=1, le=1_000_000, description="Pending orders that one customer may have"
@@ -46,7 +46,7 @@ class CatalogSettings(Settings):
         default=0.5,
         ge=0,
         le=1,
-        description="Share of a product's stock that one customer's pending orders may reserve; ten units are always allowed",
+        description="Share of a variant's stock that one customer's pending orders may reserve; ten units are always allowed",
     )
     catalog_max_units_per_order: int = Field(
         default=1000, ge=1, le=50_000, description="Units that one order may contain, of all products together"

@@ -1,4 +1,4 @@
-"""A payment that can be paid keeps its order reserved: from Paystack's session timeout through the broker to the order."""
+"""A payment that can be completed keeps its order reserved: from Paystack's session timeout through the broker to the order."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

@@ -43,7 +43,7 @@ async def delete_never_paid(session: AsyncSession, limit: int = BATCH) -> int:
         return 0
     never_paid = delete(Order).where(Order.id.in_(ids), *ended, ~HAS_PAYMENT, ~HAS_DELIVERY).returning(Order.id)
     deleted = len((await session.execute(never_paid, execution_options={"synchronize_session": False})).all())
-    after_commit(session, log.info, "never paid orders deleted", count=deleted)
+    after_commit(session, log.info, "expired and cancelled orders deleted", count=deleted)
     return deleted
 
 

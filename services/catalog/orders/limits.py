@@ -28,12 +28,12 @@ from services.catalog.settings import settings
 log = structlog.get_logger("orders")
 
 ALWAYS_ALLOWED = 10
-"""This many units of a product can always be reserved, however small its stock is."""
+"""This many units of a variant can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_LIMIT_ADDRESS = 50
 """The maximum number of pending orders of all guests with one limit address. An order whose first reservation is over, and which is
-reserved only because a payment can still be paid, does not count: otherwise abandoned checkouts would lock out a mobile network for hours.
-For such orders, find_within_limits limits the extension."""
+reserved only because a payment can still be completed, does not count: otherwise abandoned checkouts would lock out a mobile network for
+hours. For such orders, find_within_limits limits the extension."""
 
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
@@ -134,7 +134,7 @@ class Wanted(NamedTuple):
 
 
 def largest_reservation(on_hand: int, share: float) -> int:
-    """Return how many units of a product one customer's pending orders may reserve."""
+    """Return how many units of a variant one customer's pending orders may reserve."""
     return max(ALWAYS_ALLOWED, int(on_hand * share))
 
 

@@ -1,4 +1,4 @@
-"""Keep the stock of a pending order reserved as long as a payment of it can be paid.
+"""Keep the stock of a pending order reserved as long as one of its payments can be completed.
 
 payment.started extends the order's `expires_at`, payment.failed and payment.abandoned end the extension of their payment. The events may be
 repeated and in any order: a payment that has failed extends nothing any more. Events about orders that are not pending change nothing.
@@ -73,7 +73,7 @@ log = structlog.get_logger("orders")
 class Reservation:
     """The reservation of an order. `first_end`: its end without payments. `latest_end`: payments extend it at most until then.
 
-    `payment_ends`: until when each payment can be paid, by reference; None for one that has failed or was abandoned.
+    `payment_ends`: until when each payment can be completed, by reference; None for one that has failed or was abandoned.
     """
 
     first_end: datetime
@@ -94,7 +94,7 @@ class Reservation:
 
     @property
     def end(self) -> datetime:
-        """The end of the reservation: its own, or the latest end of the payments that can be paid."""
+        """The end of the reservation: its own, or the latest end of the payments that can be completed."""
         ends = [min(end, self.latest_end) for end in self.payment_ends.values() if end is not None]
         return max([self.first_end, *ends])
 

@@ -222,8 +222,8 @@ class OrderView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     created_at: datetime = Field(description="When the order was placed")
     expires_at: datetime = Field(
-        description="The stock is reserved until this time, which moves while a payment can be paid. A later payment pays for the order "
-        "only if there is enough stock"
+        description="The stock is reserved until this time, which moves while a payment can be completed. A later payment pays for the "
+        "order only if there is enough stock"
     )
     payment_reference: str | None = Field(
         description="Reference of the payment that paid for the order; null if it is not paid"

@@ -53,7 +53,7 @@ async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
         plan = choose(resolved, None, FACETED, found_too_many=True)
         rows = await _first_matches(plan)
     products = [row for row in rows if row.number is not None]
-    complete = len(products) <= FACETED and await _examines_all(plan)
+    complete = len(products) <= FACETED and await _reads_all(plan)
     top = None if resolved.category is None else resolved.category.ids[0]
     return {
         "complete": complete,
@@ -78,8 +78,8 @@ async def _first_matches(plan: Plan) -> Sequence[AnyRow]:
     return await fetch(searching_engine, _statement(_shape(plan)), plan.parameters)
 
 
-async def _examines_all(plan: Plan) -> bool:
-    """Return whether no product was left out because too many would have been examined."""
+async def _reads_all(plan: Plan) -> bool:
+    """Return whether no product was left out because too many would have been read."""
     shape = _shape(plan)
     if shape.availability is not None:
         return False

@@ -29,7 +29,10 @@ RANKS_NEWEST = {Source.LOOK_UP_NEWEST, Source.WALK_SORT}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Up to limit + 1 rows of a page, how many products a lookup found in the index, and the keys of the last product that was examined."""
+    """Up to limit + 1 rows of a page, and how many products a lookup found in the index.
+
+    `last_key` and `last_number`: of the last product whose availability was computed; None without that filter.
+    """
 
     rows: Sequence[AnyRow]
     index_matches: int
@@ -78,7 +81,8 @@ async def _execute(engine: AsyncEngine, plan: Plan) -> Found:
 
 
 async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
-    """Return the cursor of the next page, or None. It begins after the last row, or after the last product that was examined."""
+    """Return the cursor of the next page, or None. It begins after the last row, or after the last product that was compared
+    with the filters."""
     shape = plan.shape
     if len(page.rows) > limit:
         return _encode(shape.sort, page.rows[limit - 1].page_key, page.rows[limit - 1].page_number)

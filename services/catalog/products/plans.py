@@ -7,29 +7,29 @@ from math import ceil
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.schemas import ProductSort
 from services.catalog.products.shapes import FEW, Shape, Source
-from services.catalog.search_vectors import BUCKET_BITS
+from services.catalog.search_vectors import BLOCK_BITS
 
 WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
-"""How many products are examined for a page. The newest are next to each other on the disk; in other sorts each has another page of it."""
+"""How many products are read for a page. The newest are next to each other on the disk; in other sorts each is in another block of it."""
 
 MANY_SHARE = 0.02
 """If this share of all products has the words, a page is found by walking along the index of the sort."""
 
 MAX_MERGED_CATEGORIES = 150
-MAX_BUCKETS = 8
+MAX_NUMBER_BLOCKS = 8
 MIN_RANKED = 700
-"""At least about this number of newest matches is read and ranked. Rare matches are expensive: each is on another page of the disk."""
+"""At least about this number of newest matches is read and ranked. Rare matches are expensive: each is in another block of the disk."""
 
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""
 
 Position = tuple[int] | tuple[int | str, int]
-"""The keys of a cursor: the key of the sort, unless it is the number, and the number."""
+"""The keys of a cursor: `(number,)` for the sort `newest`, else `(sort key, number)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A shape of statement with its parameters. `lowest_number`: the numbers of the products that are examined begin here."""
+    """A shape of statement with its parameters. `lowest_number`: the numbers of the products that are read begin here."""
 
     shape: Shape
     parameters: Mapping[str, object]
@@ -54,7 +54,7 @@ def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, f
         after=position is not None,
     )
     parameters = _parameters(resolved, position)
-    source = None if found_too_many else _few(resolved)
+    source = None if found_too_many else _cheapest_lookup(resolved)
     if source is not None:
         by_words = source == Source.LOOK_UP_WORDS_AND_TAGS and words is not None and words.index_query is not None
         index_has_all_words = by_words and words is not None and not any(term.is_wide for term in words.terms)
@@ -66,7 +66,7 @@ def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, f
     return Plan(replace(shape, source=_walk_source(resolved, shape)), parameters)
 
 
-def _few(resolved: ResolvedFilter) -> Source | None:
+def _cheapest_lookup(resolved: ResolvedFilter) -> Source | None:
     """Return the source that finds the fewest products, if they are few."""
     words, expected = resolved.words, {}
     if words is not None and words.index_query is not None:
@@ -84,17 +84,20 @@ def _few(resolved: ResolvedFilter) -> Source | None:
 
 def _uses_newest(resolved: ResolvedFilter) -> bool:
     words = resolved.words
-    if words is None or words.total == 0 or words.expected_matches == 0:
+    if words is None or words.counted_products == 0 or words.expected_matches == 0:
         return False
     if resolved.given.effective_sort == ProductSort.RELEVANCE:
         return True
-    return resolved.given.effective_sort == ProductSort.NEWEST and words.expected_matches / words.total < MANY_SHARE
+    return (
+        resolved.given.effective_sort == ProductSort.NEWEST
+        and words.expected_matches / words.counted_products < MANY_SHARE
+    )
 
 
 def _newest_with_words(
     resolved: ResolvedFilter, shape: Shape, parameters: dict[str, object], position: Position | None
 ) -> Plan:
-    """Return the plan that looks the words up together with the tokens of the newest products (search_vectors.py)."""
+    """Return the plan that looks the words up together with the block tokens of the newest products (search_vectors.py)."""
     words = resolved.words
     if words is None:
         raise ValueError("a search without words")
@@ -102,12 +105,12 @@ def _newest_with_words(
     if resolved.given.effective_sort == ProductSort.NEWEST:
         wanted = NEWEST_PAGE_MATCHES
         newest = newest if position is None else min(newest, position[-1] - 1)
-    numbers = ceil(wanted * words.total / words.expected_matches)
-    bits = next((bits for bits in BUCKET_BITS if numbers >> bits < MAX_BUCKETS), BUCKET_BITS[-1])
+    numbers = ceil(wanted * words.counted_products / words.expected_matches)
+    bits = next((bits for bits in BLOCK_BITS if numbers >> bits < MAX_NUMBER_BLOCKS), BLOCK_BITS[-1])
     top = max(newest, 0) >> bits
     lowest = max(0, top - (numbers >> bits) - 1)
-    buckets = " | ".join(f"'#{bits}:{number}'" for number in range(lowest, top + 1))
-    parameters["index_query"] = f"({words.index_query}) & ({buckets})"
+    block_tokens = " | ".join(f"'#{bits}:{number}'" for number in range(lowest, top + 1))
+    parameters["index_query"] = f"({words.index_query}) & ({block_tokens})"
     index_has_all_words = not any(term.is_wide for term in words.terms)
     shape = replace(shape, source=Source.LOOK_UP_NEWEST, looks_words_up=True, compares_words=not index_has_all_words)
     return Plan(shape, parameters, lowest << bits)

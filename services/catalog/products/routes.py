@@ -123,7 +123,7 @@ async def list_products(
     """Return the products that match all filters.
 
     To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. A page can have
-    fewer products than `limit`, even none, if few of those that were examined match. Products that are created or deleted meanwhile do
+    fewer products than `limit`, even none, if few of those that were read match. Products that are created or deleted meanwhile do
     not shift the pages.
     """
     if status != ProductStatus.ACTIVE and EDIT not in scopes:

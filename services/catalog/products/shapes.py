@@ -42,7 +42,7 @@ FULL_LOOKUPS = {Source.LOOK_UP_WORDS_AND_TAGS, Source.LOOK_UP_CATEGORY, Source.L
 class Shape:
     """What a statement depends on, except the values. `tag_groups`: the number of groups; a product needs one tag of each.
 
-    `compares_words`: the words are compared with each product that is examined; `looks_words_up`: the index looks words up.
+    `compares_words`: the words are compared with each product that is read; `looks_words_up`: the index looks words up.
     """
 
     source: Source
@@ -69,7 +69,7 @@ class Shape:
 
     @property
     def filters_while_walking(self) -> bool:
-        """Return whether a product that is examined can be left out of the page."""
+        """Return whether a product that is read can be left out of the page."""
         price = not self.sorts_by_price and (self.currency or self.min_price or self.max_price)
         category = self.category and self.source == Source.WALK_SORT
         return bool(self.compares_words or self.tag_groups or category or price or self.availability)

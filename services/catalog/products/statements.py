@@ -1,7 +1,7 @@
 """The SQL of product lists. A statement is built once for each shape of a request: the values are parameters.
 
 Every statement reads a bounded number of products. It either looks few of them up in an index, or walks along the index of the sort and
-examines at most as many as `window` says; the rest is examined for the next page.
+reads at most as many as `window` says; the rest is read for the next page.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ STATEMENTS = 1000
 
 PRODUCTS = table_of(Product)
 _NAME_KEY: ColumnElement[str] = literal_column(NAME_KEY, Text).label("name_key")
-_EXAMINED = ("id", "number", "status", "price", "currency", "category_id", "tag_ids", "options", "low_stock")
+_COLUMN_NAMES = ("id", "number", "status", "price", "currency", "category_id", "tag_ids", "options", "low_stock")
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -59,14 +59,14 @@ def page_statement(shape: Shape) -> Statement:
     """Return the statement that selects a page as JSON, with `page_key`, `page_number`, `index_matches`, `last_key` and `last_number`.
 
     `index_matches` is the number of products that a full lookup found in the index, at most MAX_INDEX_MATCHES + 1; for other sources 0.
-    `last_…` are the keys of the last product whose availability was examined, if there may be more. If no product is on the page, one row
+    `last_…` are the keys of the last product whose availability was computed, if there may be more. If no product is on the page, one row
     has no id.
     """
-    examined, counted = _examined(shape)
+    matching, counted = _matching(shape)
     last_key: AnyColumn = null()
     last_number: AnyColumn = null()
     if shape.availability is not None:
-        first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).cte("first")
+        first = _in_order(shape, select(matching)).limit(literal_column(str(STOCK_WINDOW))).cte("first")
         page_of = select(first).where(_has_availability(first.c, shape.availability))
         page = _in_order(shape, page_of, after=False).limit(_limit(shape)).cte("page")
         last = (
@@ -75,7 +75,7 @@ def page_statement(shape: Shape) -> Statement:
         last_key = select(_key(shape, last.c)).scalar_subquery()
         last_number = select(last.c.number).scalar_subquery()
     else:
-        page = _in_order(shape, select(examined)).limit(_limit(shape)).cte("page")
+        page = _in_order(shape, select(matching)).limit(_limit(shape)).cte("page")
     joined = counted.outerjoin(page, true()).outerjoin(Product, Product.number == page.c.number)
     columns = (
         _key(shape, page.c).label("page_key"),
@@ -88,13 +88,17 @@ def page_statement(shape: Shape) -> Statement:
 
 
 def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
-    """Return the newest `limit` products that match, and the number of index matches."""
-    examined, counted = _examined(shape)
+    """Return the first products that match, in the order of the sort, and the number of index matches.
+
+    These are `limit` products, or those among the first STOCK_WINDOW if availability is a filter.
+    """
+    matching, counted = _matching(shape)
+    sorted_matches = _in_order(shape, select(matching))
     if shape.availability is None:
-        return _in_order(shape, select(examined)).limit(literal_column(str(limit))).subquery("first"), counted
-    examined_first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).subquery("first")
-    matching = select(examined_first).where(_has_availability(examined_first.c, shape.availability))
-    return matching.subquery("first_matching"), counted
+        return sorted_matches.limit(literal_column(str(limit))).subquery("first"), counted
+    window = sorted_matches.limit(literal_column(str(STOCK_WINDOW))).subquery("window")
+    available = select(window).where(_has_availability(window.c, shape.availability))
+    return available.subquery("first_matching"), counted
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -105,8 +109,8 @@ def last_walked_statement(shape: Shape) -> Statement:
     return Statement(query.offset(literal_column(str(shape.window - 1))).limit(literal_column("1")))
 
 
-def _examined(shape: Shape) -> tuple[FromClause, FromClause]:
-    """Return the products that are examined and match the filters except that of availability, and the number of index matches."""
+def _matching(shape: Shape) -> tuple[FromClause, FromClause]:
+    """Return the products that match all filters except that of availability, and the number of index matches."""
     counted = select(literal_column("0").label("index_matches")).subquery("counted")
     if shape.source in FULL_LOOKUPS:
         limited = select(_looked_up(shape)).limit(literal_column(str(MAX_INDEX_MATCHES + 1))).cte("limited")
@@ -135,7 +139,7 @@ def _looked_up(shape: Shape) -> CTE:
 
 def _columns(shape: Shape) -> list[AnyColumn]:
     needs_vector = shape.compares_words or shape.sort == ProductSort.RELEVANCE
-    names = (*_EXAMINED, "search") if needs_vector else _EXAMINED
+    names = (*_COLUMN_NAMES, "search") if needs_vector else _COLUMN_NAMES
     return [*(PRODUCTS.c[name] for name in names), _NAME_KEY]
 
 
@@ -167,7 +171,7 @@ def _of_each_category(shape: Shape) -> FromClause:
 
 
 def _filtered(shape: Shape, products: FromClause) -> FromClause:
-    columns: list[AnyColumn] = [products.c[name] for name in (*_EXAMINED, "name_key")]
+    columns: list[AnyColumn] = [products.c[name] for name in (*_COLUMN_NAMES, "name_key")]
     if shape.sort == ProductSort.RELEVANCE:
         rank = func.ts_rank_cd(WEIGHTS, products.c.search, _tsquery("query"), 1)
         columns.append(cast(cast(rank, Numeric) * 1_000_000, BigInteger).label("score"))

@@ -31,7 +31,7 @@ LOCK = text(
     FROM lexeme_progress FOR UPDATE SKIP LOCKED
     """
 ).bindparams(bindparam("after", RECOUNT_AFTER))
-# Tokens that begin with # are no words (search_vectors.py).
+# Block tokens, which begin with #, are no words (search_vectors.py).
 COUNT = text(
     """
     WITH batch AS MATERIALIZED (
@@ -41,9 +41,9 @@ COUNT = text(
         FROM batch CROSS JOIN LATERAL unnest(search) AS entries (lexeme, positions, weights)
         WHERE lexeme NOT LIKE '#%' AND length(lexeme) <= :letters GROUP BY lexeme
     ), stored AS (
-        INSERT INTO lexemes (generation, word, products, is_word)
+        INSERT INTO lexemes (generation, lexeme, products, is_word)
         SELECT :generation, lexeme, products, is_word FROM counted ORDER BY lexeme COLLATE "C"
-        ON CONFLICT (generation, word) DO UPDATE
+        ON CONFLICT (generation, lexeme) DO UPDATE
         SET products = lexemes.products + excluded.products, is_word = lexemes.is_word OR excluded.is_word
     )
     SELECT count(*) AS products, coalesce(max(number), :counted_to) AS counted_to FROM batch
@@ -62,8 +62,8 @@ FINISH_RECOUNT = text(
 )
 PRUNE = text(
     """
-    DELETE FROM lexemes WHERE (generation, word) IN (
-        SELECT generation, word FROM lexemes WHERE generation < :generation ORDER BY generation, word LIMIT :size
+    DELETE FROM lexemes WHERE (generation, lexeme) IN (
+        SELECT generation, lexeme FROM lexemes WHERE generation < :generation ORDER BY generation, lexeme LIMIT :size
     )
     """
 ).bindparams(bindparam("size", PRUNE_BATCH))

@@ -1,4 +1,4 @@
-"""The tables of the search: how many products have each word."""
+"""The tables of the search: how many products have each word and each stem."""
 
 from datetime import datetime
 
@@ -16,12 +16,12 @@ class Lexeme(Base):
 
     __tablename__ = "lexemes"
     __table_args__ = (
-        Index("ix_lexemes_word", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+        Index("ix_lexemes_lexeme", "lexeme", postgresql_using="gin", postgresql_ops={"lexeme": "gin_trgm_ops"}),
         {"postgresql_with": {"fillfactor": 80}},
     )
 
     generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    word: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    lexeme: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     products: Mapped[int]
     is_word: Mapped[bool]
 

@@ -6,7 +6,7 @@ from math import prod
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the search text. `matches` is about the number of products that have it.
+    """A word of the search text. `matches` is approximately the number of products that have it.
 
     `query` is its tsquery, and `index_query` that for the index, or None.
     """
@@ -24,10 +24,13 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class SearchedWords:
-    """The words of a search text that products must have, how many products are counted, and the number of the newest one."""
+    """The words of a search text that products must have.
+
+    `counted_products`: how many products are counted (lexeme_counts.py). `newest_number`: the number of the newest product.
+    """
 
     terms: tuple[Term, ...]
-    total: int
+    counted_products: int
     newest_number: int
 
     @property
@@ -43,4 +46,6 @@ class SearchedWords:
     @property
     def expected_matches(self) -> float:
         """Return the number of products that the index is expected to find, if words are independent of each other."""
-        return self.total * prod(min(1.0, term.matches / max(self.total, 1)) for term in self.terms if not term.is_wide)
+        return self.counted_products * prod(
+            min(1.0, term.matches / max(self.counted_products, 1)) for term in self.terms if not term.is_wide
+        )

@@ -15,11 +15,14 @@ from services.catalog.search_vectors import searched
 MAX_WORDS = 5
 MIN_PREFIX_LETTERS = 2
 MIN_CORRECTED_LETTERS = 3
-MANY_WORDS = 300
-MANY_LISTED_WORDS = 30
-MANY_MATCHES = 5000
-"""To look up the beginning of a word, the index reads all products that have a word with it. If more than MANY_MATCHES products have one,
-the known words with this beginning are looked up instead. If there are too many known words, the index is not used for this beginning."""
+MAX_READ_WORDS = 300
+"""At most this many known words with a searched beginning are read."""
+
+MAX_PREFIX_MATCHES = 5000
+"""If more products have words with a searched beginning, the index looks up these known words instead of the beginning."""
+
+MAX_LISTED_WORDS = 30
+"""If more known words would be looked up instead of a beginning, the index is not used for it."""
 
 # The words are split by Postgres, as those of the products are. For the last one, the words that begin with it are counted too.
 WORDS = Statement(
@@ -29,16 +32,16 @@ WORDS = Statement(
         SELECT word, positions[cardinality(positions)] AS position, ts_lexize('english_stem', word) AS stems
         FROM unnest(to_tsvector('shop_words', {searched(":q")})) AS given (word, positions, weights)
     )
-    SELECT given.word, given.stems[1] AS stem, given.stems = '{{}}' AS is_stop_word, progress.products AS total,
+    SELECT given.word, given.stems[1] AS stem, given.stems = '{{}}' AS is_stop_word, progress.products AS counted_products,
         (SELECT max(number) FROM products) AS newest_number,
-        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND word = given.word), 0) AS matches,
-        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND word = stems[1]), 0) AS stem_matches,
+        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND lexeme = given.word), 0) AS matches,
+        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND lexeme = stems[1]), 0) AS stem_matches,
         longer.words AS longer_words, longer.products AS longer_matches
     FROM given LEFT JOIN lexeme_progress AS progress ON true
     LEFT JOIN LATERAL (
-        SELECT array_agg(word) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
-            SELECT word, products FROM lexemes
-            WHERE generation = progress.generation AND word >= given.word AND word < given.word || chr(1114111) LIMIT {MANY_WORDS}
+        SELECT array_agg(lexeme) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
+            SELECT lexeme, products FROM lexemes
+            WHERE generation = progress.generation AND lexeme >= given.word AND lexeme < given.word || chr(1114111) LIMIT {MAX_READ_WORDS}
         ) AS first
     ) AS longer ON length(given.word) >= {MIN_PREFIX_LETTERS} AND given.position = (SELECT max(position) FROM given)
     ORDER BY given.position
@@ -48,8 +51,8 @@ WORDS = Statement(
 NEAREST = Statement(
     text(
         """
-    SELECT word FROM lexemes JOIN lexeme_progress USING (generation) WHERE is_word AND word % :word
-    ORDER BY similarity(word, :word) DESC, lexemes.products DESC, word LIMIT 1
+    SELECT lexeme FROM lexemes JOIN lexeme_progress USING (generation) WHERE is_word AND lexeme % :word
+    ORDER BY similarity(lexeme, :word) DESC, lexemes.products DESC, lexeme LIMIT 1
     """
     ).bindparams(bindparam("word", type_=Text))
 )
@@ -64,7 +67,7 @@ async def analyse(q: str) -> SearchedWords:
         rows = [row for row in rows if not row.is_stop_word]
     if not rows:
         return SearchedWords((), 0, 0)
-    return SearchedWords(tuple(_term(row) for row in rows), rows[0].total or 0, rows[0].newest_number or 0)
+    return SearchedWords(tuple(_term(row) for row in rows), rows[0].counted_products or 0, rows[0].newest_number or 0)
 
 
 def _term(row: AnyRow) -> Term:
@@ -77,9 +80,9 @@ def _term(row: AnyRow) -> Term:
         return Term(row.word, query, query, matches)
     query = _any_of([f"{exact[0]}:*", *exact[1:]])
     longer = row.longer_words or []
-    if row.longer_matches <= MANY_MATCHES and len(longer) < MANY_WORDS:
+    if row.longer_matches <= MAX_PREFIX_MATCHES and len(longer) < MAX_READ_WORDS:
         return Term(row.word, query, query, matches)
-    listed = _any_of([*exact, *map(_quoted, longer)]) if len(longer) <= MANY_LISTED_WORDS else None
+    listed = _any_of([*exact, *map(_quoted, longer)]) if len(longer) <= MAX_LISTED_WORDS else None
     return Term(row.word, query, listed, matches)
 
 
@@ -94,7 +97,7 @@ async def correct(words: SearchedWords) -> str | None:
         nearest: Sequence[AnyRow] = ()
         if term.matches == 0 and len(term.word) >= MIN_CORRECTED_LETTERS:
             nearest = await fetch(searching_engine, NEAREST, {"word": term.word})
-        corrected.append(nearest[0].word if nearest else term.word)
+        corrected.append(nearest[0].lexeme if nearest else term.word)
     return " ".join(corrected) if corrected != [term.word for term in words.terms] else None
 
 

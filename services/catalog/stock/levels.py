@@ -49,8 +49,8 @@ SELECT variant_id, orderable FROM changed
 )
 
 
-def _moving(kind: str, before: str, after: str, *, on_hand: int, reserved: int) -> TextClause:
-    """Return the statement that moves the items of orders from one stock state to another, and changes their levels by these factors.
+def _moving(kind: str, before: str, after: str, *, on_hand_sign: int, reserved_sign: int) -> TextClause:
+    """Return the statement that moves the items of orders to another stock state, and adds the quantity times these signs to their levels.
 
     Items of a variant that has become unlimited keep their state.
     """
@@ -65,17 +65,18 @@ WITH moved AS (
     JOIN (SELECT variant_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY variant_id) AS totals
     USING (variant_id) ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
 ), changed AS (
-    UPDATE stock_levels SET on_hand = on_hand + {on_hand} * locked.total, reserved = reserved + {reserved} * locked.total
+    UPDATE stock_levels
+    SET on_hand = on_hand + {on_hand_sign} * locked.total, reserved = reserved + {reserved_sign} * locked.total
     FROM locked WHERE stock_levels.variant_id = locked.variant_id
 )
 {MOVEMENT}
-SELECT variant_id, '{kind}', quantity, {on_hand} * quantity, {reserved} * quantity, order_id, CAST(:actor AS text)
+SELECT variant_id, '{kind}', quantity, {on_hand_sign} * quantity, {reserved_sign} * quantity, order_id, CAST(:actor AS text)
 FROM moved ORDER BY order_id, variant_id
 """)  # noqa: S608 -- only constants of this module
 
 
-RELEASE = _moving("released", "reserved", "released", on_hand=0, reserved=-1)
-RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand=0, reserved=1)
+RELEASE = _moving("released", "reserved", "released", on_hand_sign=0, reserved_sign=-1)
+RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand_sign=0, reserved_sign=1)
 
 # Units that are not there (a backorder, or a count below what is reserved) cannot be sold: their items stay reserved until they arrive.
 SELL = text(f"""

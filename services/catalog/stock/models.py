@@ -35,7 +35,7 @@ class StockLevel(Base):
 class StockMovement(Base):
     """A change of a stock level. A trigger refuses changes and deletions of rows. The sums of the changes of a variant equal its level.
 
-    `quantity` is the number of units, or for `counted` the counted number. `key` is the Idempotency-Key of an editor's request. There are
+    `quantity` is the number of units, or for `counted` the counted number. `key` is the Idempotency-Key of a staff request. There are
     no foreign keys: the history is kept when the product or the order is deleted.
     """
 

@@ -85,7 +85,7 @@ async def update_stock(
     responses=problem_responses(StockNotFound),
 )
 async def delete_stock(product_id: ProductId, actor: StockActor, session: Transaction) -> None:
-    """Stop counting the stock of a product: it can be ordered without a limit from now on, and all reservations of it end.
+    """Make the stock of a product unlimited: it can be ordered without a limit from now on, and all reservations of it end.
 
     The history of its movements stays. The next received units make the stock limited again. Requires the scope `stock:write`.
     """

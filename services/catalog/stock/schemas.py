@@ -50,7 +50,10 @@ class StockLevelView(ResponseModel):
 
     on_hand: int = Field(description="Units that are there")
     reserved: int = Field(description="Units that pending orders have reserved, or that paid orders wait for")
-    available: int = Field(description="`on_hand` minus `reserved`; 0 if more is reserved than is there")
+    available: int = Field(
+        description="`on_hand` minus `reserved`, without `backorder_limit`; 0 if more is reserved than is there. `availability` and "
+        "`stock` of the product include `backorder_limit`"
+    )
     backorder_limit: int = Field(description="Units that can be ordered although they are not there")
     affected_orders: list[UUID] = Field(
         default=[],

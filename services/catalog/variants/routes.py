@@ -154,7 +154,7 @@ async def update_variant_stock(
     responses=problem_responses(StockNotFound),
 )
 async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: Transaction) -> None:
-    """Stop counting the stock of a variant: it can be ordered without a limit from now on. Requires the scope `stock:write`."""
+    """Make the stock of a variant unlimited: it can be ordered without a limit from now on. Requires the scope `stock:write`."""
     await make_unlimited(session, variant_id, actor)
 
 

@@ -1,4 +1,4 @@
-"""Until when a payment can be paid. Pure functions: no settings, no I/O."""
+"""Until when a payment can be completed. Pure functions: no settings, no I/O."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ PESALINK_SECONDS = 25 * 60
 
 
 def payable_until(opened_at: datetime, session_timeout: int | None, transfer_seconds: int) -> datetime | None:
-    """Return the time until which a payment can be paid, or None if there is no such limit or it is not known.
+    """Return the time until which a payment can be completed, or None if there is no such limit or it is not known.
 
     `opened_at`: the latest time at which the checkout can have been opened. `session_timeout`: Paystack's payment_session_timeout in
     seconds; 0 means no limit, None that it is not known. `transfer_seconds`: the life of an account for a bank transfer, which the payer

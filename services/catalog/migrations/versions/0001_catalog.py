@@ -75,19 +75,19 @@ def upgrade() -> None:
     op.create_table(
         "lexemes",
         sa.Column("generation", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("word", sa.Text(collation="C"), nullable=False),
+        sa.Column("lexeme", sa.Text(collation="C"), nullable=False),
         sa.Column("products", sa.BigInteger(), nullable=False),
         sa.Column("is_word", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("generation", "word", name=op.f("pk_lexemes")),
+        sa.PrimaryKeyConstraint("generation", "lexeme", name=op.f("pk_lexemes")),
         postgresql_with={"fillfactor": 80},
     )
     op.create_index(
-        "ix_lexemes_word",
+        "ix_lexemes_lexeme",
         "lexemes",
-        ["word"],
+        ["lexeme"],
         unique=False,
         postgresql_using="gin",
-        postgresql_ops={"word": "gin_trgm_ops"},
+        postgresql_ops={"lexeme": "gin_trgm_ops"},
     )
     op.create_table(
         "lexeme_progress",
@@ -750,7 +750,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")
     op.drop_table("audit_log")
     op.drop_table("lexeme_progress")
-    op.drop_index("ix_lexemes_word", table_name="lexemes", postgresql_using="gin")
+    op.drop_index("ix_lexemes_lexeme", table_name="lexemes", postgresql_using="gin")
     op.drop_table("lexemes")
     for statement in (
         "FUNCTION refuse_change()",

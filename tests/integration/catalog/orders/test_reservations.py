@@ -1,4 +1,4 @@
-"""A payment that can be paid keeps the stock of its order reserved, within the limits of the customer."""
+"""A payment that can be completed keeps the stock of its order reserved, within the limits of the customer."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -9,13 +9,13 @@ from tests.factories.catalog import create_product
 from tests.fixtures.seeded_catalog import count_words
 
 COUNTS = (
-    "SELECT word, lexemes.products FROM lexemes JOIN lexeme_progress USING (generation) WHERE is_word ORDER BY word"
+    "SELECT lexeme, lexemes.products FROM lexemes JOIN lexeme_progress USING (generation) WHERE is_word ORDER BY lexeme"
 )
 
 
 async def counted() -> dict[str, int]:
     async with sessions() as session:
-        return {row.word: row.products for row in await session.execute(text(COUNTS))}
+        return {row.lexeme: row.products for row in await session.execute(text(COUNTS))}
 
 
 async def test_count_batch_when_products_are_created_then_their_words_are_added() -> None:

@@ -1,4 +1,4 @@
-"""Stock that was counted can become unlimited again."""
+"""Limited stock can become unlimited again."""
 
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ async def receive(client: httpx.AsyncClient, editor: Headers, url: str, quantity
     return await client.post(f"{url}-movements", json=body, headers=editor | {"Idempotency-Key": uuid4().hex})
 
 
-async def test_delete_stock_when_orders_are_unpaid_paid_and_waiting_then_all_of_them_go_on(
+async def test_delete_stock_when_orders_are_pending_paid_and_waiting_then_all_of_them_go_on(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(5)
@@ -24,7 +24,7 @@ async def test_delete_stock_when_orders_are_unpaid_paid_and_waiting_then_all_of_
     await client.patch(url, json={"backorder_limit": 5}, headers=editor)
     quantities = (2, 4, 2, 1, 1)
     orders = [await create_order(client, customer, {cup: quantity}) for quantity in quantities]
-    sold, waiting, unpaid, cancelled, expired = orders
+    sold, waiting, pending, cancelled, expired = orders
     for order, quantity in ((sold, 2), (waiting, 4)):  # three units are left for the second one
         await handle_events(payment_succeeded(order, f"paid-{order}", quantity * PRICE))
     await end_reservation(expired)
@@ -42,10 +42,10 @@ async def test_delete_stock_when_orders_are_unpaid_paid_and_waiting_then_all_of_
     assert (received.json()["on_hand"], received.json()["reserved"]) == (3, 0)
     await client.post(f"/catalog/orders/{cancelled}/cancel", headers=customer)
     await handle_events(
-        payment_succeeded(unpaid, f"paid-{unpaid}", 2 * PRICE),
+        payment_succeeded(pending, f"paid-{pending}", 2 * PRICE),
         payment_refunded(waiting, f"paid-{waiting}", 4 * PRICE, 4 * PRICE),
     )
-    assert [await status_of(order) for order in (unpaid, waiting, cancelled)] == ["delivered", "refunded", "cancelled"]
+    assert [await status_of(order) for order in (pending, waiting, cancelled)] == ["delivered", "refunded", "cancelled"]
     assert (await client.get(url, headers=editor)).json()["on_hand"] == 3
     assert await stock_differences() == []
     (entry,) = [

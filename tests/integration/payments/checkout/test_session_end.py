@@ -1,4 +1,4 @@
-"""payment.started says until when a payment can be paid; payment.abandoned says that it was given up."""
+"""payment.started says until when a payment can be completed; payment.abandoned says that it was given up."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

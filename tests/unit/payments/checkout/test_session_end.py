@@ -1,4 +1,4 @@
-"""Until when a payment can be paid."""
+"""Until when a payment can be completed."""
 
 from datetime import UTC, datetime, timedelta
 
