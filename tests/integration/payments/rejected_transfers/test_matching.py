@@ -248,11 +248,11 @@ async def test_rejected_transfer_when_our_key_is_rejected_or_the_rate_limit_used
 
 
 async def test_retry_when_the_caller_is_a_customer_or_the_transfer_is_unknown_is_refused(
-    client: httpx.AsyncClient, payer: dict[str, str], operator: dict[str, str]
+    client: httpx.AsyncClient, customer: dict[str, str], operator: dict[str, str]
 ) -> None:
     await deliver(client, transfer_rejected("pay-1"))
     (listed,) = await list_transfers(client, operator)
-    assert (await client.post(f"{PATH}/{listed['id']}/retry", headers=payer)).status_code == 403
+    assert (await client.post(f"{PATH}/{listed['id']}/retry", headers=customer)).status_code == 403
     unknown = await client.post(f"{PATH}/{listed['id'] + 1}/retry", headers=operator)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "rejected_transfer_not_found")
 
