@@ -37,7 +37,7 @@ class DisputeStatus(StrEnum):
 
 
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
-"""The statuses of payments that are not known to be paid. They can still be paid."""
+"""The statuses of payments that are not known to have succeeded. They can still be completed."""
 
 PAID_NOT_FULLY_REFUNDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED}

@@ -1,6 +1,6 @@
 """The sweeper: verify at Paystack the payments whose webhook event is late, with growing intervals, until they are paid or old.
 
-An abandoned payment can still be paid: a charge that Paystack reports later is settled.
+An abandoned payment can still be completed: a charge that Paystack reports later is settled.
 """
 
 import asyncio
