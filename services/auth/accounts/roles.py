@@ -29,11 +29,11 @@ async def list_accounts_with_staff_role(db: AsyncSession) -> Sequence[Account]:
 
 
 async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
-    """Give an account a staff role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for
-    an address that is not verified (`may_have_staff_role`).
+    """Give an account a staff role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, for an
+    address that is not verified (`may_have_staff_role`), and for another role than ADMIN of the account that AUTH_ADMIN_EMAIL names.
 
-    If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_formerly_configured` does not
-    return the account.
+    If the account loses scopes, its sessions end. The role no longer depends on an earlier AUTH_ADMIN_EMAIL:
+    `find_formerly_configured` does not return the account.
     """
     if role == CUSTOMER:
         raise RoleRefused(f"`{CUSTOMER}` cannot be granted: use `admin revoke`")
@@ -41,6 +41,8 @@ async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
     if role not in roles:
         raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles))}")
     account = await _get_locked(db, email)
+    if role != ADMIN:
+        _check_not_configured(account)
     if not may_have_staff_role(account):
         raise RoleRefused(f"the owner of {email} has not verified this address: ask the owner to verify it first")
     old_role = account.role
@@ -48,20 +50,25 @@ async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
     return old_role != role
 
 
-async def revoke(db: AsyncSession, actor: Actor, email: str, configured_email: str | None) -> None:
-    """Make an account a customer's account, and end its sessions. `configured_email`: the address in AUTH_ADMIN_EMAIL.
+async def revoke(db: AsyncSession, actor: Actor, email: str) -> None:
+    """Make an account a customer's account, and end its sessions.
 
     Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer, and for the
-    account with `configured_email`, because auth would make it an administrator again when it starts.
+    account that AUTH_ADMIN_EMAIL names.
     """
     account = await _get_locked(db, email)
     if account.role == CUSTOMER:
         raise RoleRefused(f"{email} has no staff role: it is a customer")
-    if email == configured_email:
-        raise RoleRefused(
-            f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
-        )
+    _check_not_configured(account)
     await set_role(db, actor, account, await db.get_one(Role, CUSTOMER))
+
+
+def _check_not_configured(account: Account) -> None:
+    """Raise RoleRefused for the account that AUTH_ADMIN_EMAIL names: auth makes it an administrator again when it starts."""
+    if account.email == settings.auth_admin_email:
+        raise RoleRefused(
+            f"AUTH_ADMIN_EMAIL names {account.email}, so it would be an administrator again when auth starts. Change the variable first"
+        )
 
 
 def may_have_staff_role(account: Account) -> bool:

@@ -48,7 +48,7 @@ def grant(email: str, role: str) -> None:
 def revoke(email: str) -> None:
     """Make an account a customer's account, end its sessions, and print the result."""
     address = _normalize(email)
-    _run(lambda db: roles.revoke(db, command_actor(), address, settings.auth_admin_email))
+    _run(lambda db: roles.revoke(db, command_actor(), address))
     typer.echo(f"{address}: role customer. Its sessions have ended.")
 
 

@@ -82,7 +82,7 @@ def grant(
 ) -> None:
     """Give a registered account a staff role. It takes effect at the next login or refresh. If the account loses scopes, its sessions end.
 
-    The administrator that AUTH_ADMIN_EMAIL names needs no command: auth creates the account when it starts.
+    The administrator that AUTH_ADMIN_EMAIL names needs no command, and cannot get another role: auth creates the account when it starts.
     """
     call(f"{ADMINS}:grant", email, role)
 

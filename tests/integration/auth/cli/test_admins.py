@@ -69,6 +69,7 @@ async def test_admin_commands_when_refused_then_code_2_and_the_reason(
         (("grant", email, "--role", "editor"), "Roles are admin, support"),
         (("grant", email), "has not verified this address"),
         (("revoke", email), "it is a customer"),
+        (("grant", settings.auth_admin_email, "--role", "support"), "AUTH_ADMIN_EMAIL names"),
         (("revoke", settings.auth_admin_email), "AUTH_ADMIN_EMAIL names"),
     ):
         code, out = await run_auth("admin", *arguments)

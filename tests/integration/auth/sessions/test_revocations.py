@@ -93,7 +93,7 @@ async def demote(_: AuthClient, tokens: Tokens) -> None:
     await mark_verified(address)
     async with db_sessions.begin() as session:
         await roles.grant(session, actor, address, "support")
-        await roles.revoke(session, actor, address, None)
+        await roles.revoke(session, actor, address)
 
 
 @pytest.mark.parametrize(
