@@ -79,15 +79,17 @@ RELEASE = _moving("released", "reserved", "released", on_hand_sign=0, reserved_s
 RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand_sign=0, reserved_sign=1)
 
 # Units that are not there (a backorder, or a count below what is reserved) cannot be sold: their items stay reserved until they arrive.
+# The oldest orders get the units that are there.
 SELL = text(f"""
 WITH items AS (
-    SELECT order_id, variant_id, quantity FROM order_items
+    SELECT order_id, variant_id, quantity, created_at FROM order_items
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = 'reserved'
 ), locked AS (
     SELECT variant_id, on_hand FROM stock_levels WHERE variant_id IN (SELECT variant_id FROM items)
     ORDER BY variant_id FOR NO KEY UPDATE
 ), running AS (
-    SELECT order_id, variant_id, sum(quantity) OVER (PARTITION BY variant_id ORDER BY order_id) <= on_hand AS is_there
+    SELECT order_id, variant_id,
+        sum(quantity) OVER (PARTITION BY variant_id ORDER BY items.created_at, order_id) <= on_hand AS is_there
     FROM items JOIN locked USING (variant_id)
 ), moved AS (
     UPDATE order_items SET stock_state = 'sold' FROM running

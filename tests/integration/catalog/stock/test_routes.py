@@ -103,6 +103,19 @@ async def test_sell_when_fewer_are_there_than_reserved_then_paid_orders_wait_for
     assert await stock_differences() == []
 
 
+async def test_received_when_fewer_units_come_than_paid_orders_wait_for_then_the_oldest_orders_get_them(
+    client: httpx.AsyncClient, editor: Headers, customer: Headers
+) -> None:
+    cup = await create_product(0)
+    url = f"/catalog/products/{cup}/stock"
+    assert (await client.patch(url, json={"backorder_limit": 10}, headers=editor)).status_code == 200
+    orders = [str(await sell(client, customer, cup, 1)) for _ in range(10)]
+    assert (await move(client, editor, cup, "received", 5)).json()["on_hand"] == 0
+    history = (await client.get(f"{url}-movements", params={"limit": 100}, headers=editor)).json()["items"]
+    assert {item["order_id"] for item in history if item["kind"] == "sold"} == set(orders[:5])
+    assert await stock_differences() == []
+
+
 async def test_move_when_the_idempotency_key_is_repeated_or_missing_then_it_counts_once(
     client: httpx.AsyncClient, editor: Headers
 ) -> None:
