@@ -38,7 +38,7 @@ class SlugTaken(Problem):
 
 
 class TooManyWords(Problem):
-    """The search text has more than five words. Leave some out."""
+    """The search text has more than five words, without stop words such as `the`. Leave some out."""
 
     status = 422
 

@@ -15,7 +15,7 @@ from services.catalog.products.filters import ProductFilter, ResolvedFilter
 from services.catalog.products.plans import Plan, Position, choose
 from services.catalog.products.resolve import resolve
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import MAX_INDEX_MATCHES, MAX_RANKED, Source
+from services.catalog.products.shapes import MAX_INDEX_MATCHES, Source
 from services.catalog.products.statements import last_walked_statement, page_statement
 from services.catalog.search.words import correct
 
@@ -23,8 +23,6 @@ LIST_NAME = "products, {sort}"
 """A cursor is valid only for the list with this name, so also only for its sort."""
 
 NO_FACETS = {"complete": True, "tags": [], "categories": []}
-RANKS_NEWEST = {Source.LOOK_UP_NEWEST, Source.WALK_SORT}
-"""The sources that rank only the newest matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,8 @@ async def list_products(
             resolved = other
             plan, found = await _find(resolved, position, limit)
             more["corrected"] = corrected
-    if given.effective_sort == ProductSort.RELEVANCE and plan.shape.source in RANKS_NEWEST:
-        more["ranked_newest"] = MAX_RANKED
+    if plan.shape.max_ranked is not None:
+        more["ranked_newest"] = plan.shape.max_ranked
     if facets:
         more["facets"] = await count_facets(resolved)
     documents = [add_stock(row.document, row.orderable) if with_stock else row.document for row in found.rows[:limit]]

@@ -211,5 +211,5 @@ class ProductPage(PageResponse[ProductView]):
     facets: Facets | None = Field(default=None, description="Only with `facets=true`")
     ranked_newest: int | None = Field(
         default=None,
-        description="If too many products match to rank them all: the largest number of the newest that the list contains",
+        description="If only the newest matches may be ranked: the list contains at most this many of them, and ends after them",
     )

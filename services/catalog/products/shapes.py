@@ -19,7 +19,7 @@ STOCK_WINDOW = 100
 """The availability, which is in other tables, is computed for at most this many products of a page."""
 
 MAX_RANKED = 2000
-"""If there are more matches, only the newest are ranked by relevance."""
+"""At most this many of the newest products with the words are ranked by relevance, if the index looks the newest ones up."""
 
 
 class Source(StrEnum):
@@ -66,6 +66,13 @@ class Shape:
     @property
     def descending(self) -> bool:
         return self.sort not in {ProductSort.PRICE, ProductSort.NAME}
+
+    @property
+    def max_ranked(self) -> int | None:
+        """Return the largest number of the newest matches that a list by relevance can contain; None if it contains all matches."""
+        if self.sort != ProductSort.RELEVANCE or self.source in FULL_LOOKUPS:
+            return None
+        return MAX_RANKED if self.source == Source.LOOK_UP_NEWEST else self.window
 
     @property
     def filters_while_walking(self) -> bool:

@@ -59,12 +59,12 @@ NEAREST = Statement(
 
 
 async def analyse(q: str) -> SearchedWords:
-    """Return the words of a search text. Stop words such as `the` count only if there are no others. Raises TooManyWords."""
+    """Return the words of a search text, without stop words such as `the` unless there are no others. Raises TooManyWords."""
     rows: Sequence[AnyRow] = await fetch(searching_engine, WORDS, {"q": _without_controls(q)})
-    if len(rows) > MAX_WORDS:
-        raise TooManyWords
     if not all(row.is_stop_word for row in rows):
         rows = [row for row in rows if not row.is_stop_word]
+    if len(rows) > MAX_WORDS:
+        raise TooManyWords
     if not rows:
         return SearchedWords((), 0, 0)
     return SearchedWords(tuple(_term(row) for row in rows), rows[0].counted_products or 0, rows[0].newest_number or 0)

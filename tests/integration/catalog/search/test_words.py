@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from services.catalog.db import sessions
 from tests.factories.catalog import Headers, create_product, post_product
 from tests.fixtures.catalog import product_names
 from tests.fixtures.seeded_catalog import count_words
@@ -46,7 +48,7 @@ async def test_list_products_when_searched_then_accents_case_scripts_and_operato
 @pytest.mark.parametrize(
     ("q", "status"),
     [("one two three four five", 200), ("one two three four five six", 422), ("one-two-three-four-five-six", 422),
-     ("the a of to in on", 422),
+     ("the a of to in on", 422), ("the shirt with a blue collar", 200), ("the one two three four five six", 422),
      ("one one one one one one", 200), ("", 200), ("  ", 200)]
 )  # fmt: skip
 async def test_list_products_when_the_search_text_has_more_than_five_words_then_422(
@@ -79,6 +81,31 @@ async def test_list_products_when_sorted_by_relevance_then_names_are_before_desc
     assert found == by_relevance
     assert page["next_cursor"] is None
     assert "ranked_newest" not in page
+
+
+@pytest.mark.parametrize(
+    ("q", "ranked"),
+    [("wooden cup", 2000), ("cu", 4000)],
+    ids=["the index finds the words", "too many words begin with the last one"],
+)
+async def test_list_products_when_there_are_too_many_matches_to_rank_then_the_list_has_as_many_as_it_says(
+    client: httpx.AsyncClient, q: str, ranked: int
+) -> None:
+    insert = text(
+        "INSERT INTO products (id, slug, name, price, currency)"
+        " SELECT gen_random_uuid(), 'cup-' || n, 'Wooden cup cu' || n, 100, 'NGN' FROM generate_series(1, 4100) n"
+    )
+    async with sessions.begin() as session:
+        await session.execute(insert)
+    await count_words()
+    found: set[str] = set()
+    params: dict[str, Any] = {"q": q, "limit": 100}
+    while "cursor" not in params or params["cursor"] is not None:
+        page = (await client.get("/catalog/products", params=params)).json()
+        assert page["ranked_newest"] == ranked
+        found |= {item["slug"] for item in page["items"]}
+        params["cursor"] = page["next_cursor"]
+    assert found == {f"cup-{number}" for number in range(4101 - ranked, 4101)}
 
 
 async def test_list_products_when_no_product_has_a_word_then_the_nearest_known_word_is_searched(
