@@ -50,14 +50,15 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
 
 
 def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
-    """Count each processed event, and log one line for it, with the trace of its payment. It is the first log line about the event, because
-    the web process logs nothing about the contents of an event.
+    """Count each processed event. Log one line for each processed or failed event, with the trace of its payment. It is the first log line
+    about the event, because the web process logs nothing about the contents of an event.
     """
     for entry, event in received:
         if event.postponed is None:
-            _count(event)
+            if event.failure is None:
+                _count(event)
             log.info(
-                "webhook event processed",
+                "webhook event processed" if event.failure is None else "webhook event failed",
                 event_type=event.type_name,
                 order_id=event.order_id,
                 reference=event.reference,

@@ -7,6 +7,8 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.payments.paystack import event_types
 from services.payments.paystack.parsing import Unreadable
@@ -72,6 +74,20 @@ async def test_event_when_it_is_processed_has_its_identity_and_outcome(client: h
     assert unknown.outcome == f"unknown: {event_types.UNKNOWN.explanation}"
     assert payout.outcome == f"ignored: {event_types.EVENT_TYPES['transfer.success'].explanation}"
     assert (unknown.status, payout.status) == ("processed", "processed")
+
+
+async def test_event_when_it_fails_is_logged_and_counted_as_failed_not_as_processed(client: httpx.AsyncClient) -> None:
+    one = await create_payment()
+    first = charge_success(one.reference)
+    second = charge_success(one.reference)
+    second["data"]["id"] = first["data"]["id"] + 1
+    labels = {"event": "charge.success", "handling": "processed"}
+    before = REGISTRY.get_sample_value("webhook_events_processed_total", labels) or 0
+    with capture_logs() as lines:
+        await deliver(client, first, second)
+    logged = [(line["event"], line["reference"]) for line in lines if line["event"].startswith("webhook event ")]
+    assert logged == [("webhook event processed", one.reference), ("webhook event failed", one.reference)]
+    assert REGISTRY.get_sample_value("webhook_events_processed_total", labels) == before + 1
 
 
 async def test_event_when_paystack_rejected_a_bank_transfer_pays_nothing(client: httpx.AsyncClient) -> None:
