@@ -28,7 +28,7 @@ from contracts.reasons import UndeliverableReason
 from services.catalog.fulfilment.refund_rules import PaidItem, repayment_kind, status_after
 from services.catalog.statuses import OrderStatus, PaymentOutcome
 
-AppliedEvent = PaymentSucceeded | PaymentRefunded | PaymentDisputeResolved
+ApplicableEvent = PaymentSucceeded | PaymentRefunded | PaymentDisputeResolved
 """The events that change orders or their payments."""
 
 PAID_NOT_REFUNDED = frozenset({PaymentOutcome.PAID, PaymentOutcome.DELIVERED})
@@ -66,7 +66,7 @@ class PaymentState:
 
 
 @dataclass(slots=True)
-class FulfilmentState:
+class OrdersAndPayments:
     """Orders by id, payments by reference, and orderable units by variant id (without unlimited variants). `apply` updates them.
 
     The other fields contain the changes that must be stored or published. `paid_by`: by order id, the event of the payment that pays for it
@@ -85,7 +85,7 @@ class FulfilmentState:
     undeliverable: list[OrderUndeliverable] = field(default_factory=list)
     contradictions: dict[UUID, str] = field(default_factory=dict)
 
-    def apply(self, events: Iterable[AppliedEvent]) -> None:
+    def apply(self, events: Iterable[ApplicableEvent]) -> None:
         """Apply the events in the given order. `contradictions` gets the events, by id, that were not applied, with the reason."""
         for event in events:
             if contradiction := self._find_contradiction(event.data):
@@ -192,12 +192,12 @@ class FulfilmentState:
         order = self.orders.get(data.order_id)
         if order is None or payment.outcome not in PAID_NOT_REFUNDED:
             return
-        repaid = repayment_kind(fully_refunded=payment.fully_refunded, dispute_lost=payment.dispute_lost)
-        status = status_after(repaid)
+        kind = repayment_kind(fully_refunded=payment.fully_refunded, dispute_lost=payment.dispute_lost)
+        status = status_after(kind)
         if status is not None:
             payment.outcome = PaymentOutcome.REFUNDED
             self._change_order(data.order_id, status, data.reference)
-            units = {variant_id: item.restocked(repaid) for variant_id, item in order.items.items()}
+            units = {variant_id: item.units_to_restock(kind) for variant_id, item in order.items.items()}
             self.restocked[data.order_id] = units
             self._add_to_orderable(units)
 

@@ -40,7 +40,7 @@ from kit.db.locks import for_no_key_update
 from kit.observability.tracing import trace_id_of
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
-from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState, PaymentState
+from services.catalog.fulfilment.decisions import ApplicableEvent, OrdersAndPayments, OrderState, PaymentState
 from services.catalog.fulfilment.refund_rules import PaidItem
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.items import deliver_digital_items
@@ -91,7 +91,8 @@ _delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
 # The rows are in order of reference, so that two workers do not deadlock. An unknown order has no row to lock, so two workers may process
-# events of the same payment at the same time. `awaited` (its success was not reported yet) must not overwrite the outcome of the other.
+# events of the same payment at the same time. A worker that has not seen the payment's success writes `awaited`; this must not overwrite
+# the outcome that the other worker wrote.
 _outcomes = array_parameters(
     reference=Text,
     order_id=Uuid,
@@ -132,7 +133,7 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     ]
     if logged_here:
         after_commit(session, _log_events, logged_here)
-    relevant = [event for event in events if isinstance(event, AppliedEvent) and not _is_won_dispute(event)]
+    relevant = [event for event in events if isinstance(event, ApplicableEvent) and not _is_won_dispute(event)]
     if not relevant:
         return {}
     state = await _load(session, relevant)
@@ -155,7 +156,7 @@ def _log_events(events: Sequence[PaymentEvent]) -> None:
             log.info("event ignored", event_type=event.type, **_log_fields(event))
 
 
-async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> FulfilmentState:
+async def _load(session: AsyncSession, events: Sequence[ApplicableEvent]) -> OrdersAndPayments:
     """Load the orders and payments of the events.
 
     Locks the orders in order of id, so that they cannot expire or be cancelled before the commit.
@@ -172,7 +173,7 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
         reference: PaymentState(*columns)
         for reference, *columns in await session.execute(LOAD_PAYMENTS, {"references": references})
     }
-    state = FulfilmentState(orders, payments)
+    state = OrdersAndPayments(orders, payments)
     affected = list(_orders_that_change_availability(state, events) & orders.keys())
     if affected:
         state.orderable = await levels.lock_orderable(session, affected)
@@ -182,7 +183,7 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
     return state
 
 
-def _orders_that_change_availability(state: FulfilmentState, events: Sequence[AppliedEvent]) -> set[UUID]:
+def _orders_that_change_availability(state: OrdersAndPayments, events: Sequence[ApplicableEvent]) -> set[UUID]:
     """Return the ids of the orders that may change how many units can be ordered.
 
     These are expired orders, orders with a refund in the batch, and orders with a payment that is already stored from an earlier batch. The
@@ -197,7 +198,7 @@ def _orders_that_change_availability(state: FulfilmentState, events: Sequence[Ap
     return affected
 
 
-async def _store(session: AsyncSession, state: FulfilmentState) -> None:
+async def _store(session: AsyncSession, state: OrdersAndPayments) -> None:
     if state.changed_orders:
         ids = sorted(state.changed_orders)
         orders = [state.orders[order_id] for order_id in ids]
@@ -229,7 +230,7 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
     await undeliverable.publish(session, state.undeliverable)
 
 
-async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
+async def _store_stock(session: AsyncSession, state: OrdersAndPayments) -> None:
     """Store the changes of the stock.
 
     Orders that were paid in an earlier batch are restocked first: another order of this batch may need their units. Orders that are paid
@@ -245,7 +246,7 @@ async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
     await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS_ACTOR)
 
 
-def _log_and_count(state: FulfilmentState) -> None:
+def _log_and_count(state: OrdersAndPayments) -> None:
     delivered = state.delivered()
     metrics.orders_delivered.inc(len(delivered))
     for order_id, payment in state.paid_by.items():

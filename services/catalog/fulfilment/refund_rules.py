@@ -84,7 +84,7 @@ class PaidItem:
         yield state, units
         yield UnitState.UNFULFILLED, self.quantity - units
 
-    def restocked(self, kind: RepaymentKind) -> int:
+    def units_to_restock(self, kind: RepaymentKind) -> int:
         """Return how many units go back into the stock."""
         return sum(units for state, units in self.states() if REFUND_RULES[state, kind].restocked)
 

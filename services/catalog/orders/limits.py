@@ -118,7 +118,7 @@ AND NOT EXISTS (
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 -- the parts are constants
 
 
-class Wanted(NamedTuple):
+class WantedVariant(NamedTuple):
     """An ordered variant with a stock level."""
 
     product_id: UUID
@@ -141,7 +141,7 @@ def largest_reservation(on_hand: int, share: float) -> int:
 async def find_response_or_check_limits(
     session: AsyncSession,
     customer: OrderCustomer,
-    wanted: Mapping[UUID, Wanted],
+    wanted_variants: Mapping[UUID, WantedVariant],
     idempotent: IdempotentRequest | None = None,
 ) -> StoredResponse | None:
     """Check that the customer may place another order. The orders of a program are counted for each of its customers, and all together.
@@ -162,7 +162,7 @@ async def find_response_or_check_limits(
         limit_address=customer.limit_address,
         pending_limit=settings.catalog_max_pending_orders,
         guest_limit=GUEST_ORDERS_PER_LIMIT_ADDRESS,
-        variants=list(wanted),
+        variants=list(wanted_variants),
         operation=idempotent.operation if idempotent else None,
         key=idempotent.key if idempotent else None,
     )
@@ -171,7 +171,7 @@ async def find_response_or_check_limits(
     _check_pending_orders(counts["pending"], counts["guests"])
     _check_program(customer, counts["of_program"])
     reserved = {UUID(variant_id): int(units) for variant_id, units in counts["reserved"].items()}
-    _check_reservations(wanted, reserved)
+    _check_reservations(wanted_variants, reserved)
     return None
 
 
@@ -225,15 +225,15 @@ def _check_program(customer: OrderCustomer, pending: int) -> None:
         )
 
 
-def _check_reservations(wanted: Mapping[UUID, Wanted], reserved: Mapping[UUID, int]) -> None:
+def _check_reservations(wanted_variants: Mapping[UUID, WantedVariant], reserved: Mapping[UUID, int]) -> None:
     share = settings.catalog_max_reserved_share
     left = {
         variant_id: max(0, largest_reservation(item.on_hand, share) - reserved.get(variant_id, 0))
-        for variant_id, item in wanted.items()
+        for variant_id, item in wanted_variants.items()
     }
     above = [
         {**item.ids(), "name": item.name, "wanted": item.quantity, "left": left[variant_id]}
-        for variant_id, item in wanted.items()
+        for variant_id, item in wanted_variants.items()
         if item.quantity > left[variant_id]
     ]
     if above:

@@ -61,8 +61,8 @@ async def place_order(
             raise
         return await with_secrets(session, OrderView.model_validate(stored.body))
     with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
-    wanted = {key: item.wanted() for key, item in with_stock_level.items()}
-    stored = await find_response_or_check_limits(session, customer, wanted, idempotent)
+    wanted_variants = {key: item.wanted_variant() for key, item in with_stock_level.items()}
+    stored = await find_response_or_check_limits(session, customer, wanted_variants, idempotent)
     if stored is not None:
         return await with_secrets(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, items, request.metadata or {})
@@ -87,7 +87,7 @@ async def place_order(
 
 
 async def _sell_free(session: AsyncSession, order: OrderView) -> None:
-    """Take the units of an order of amount 0 out of the stock, and deliver its digital items."""
+    """Take the units of an order of amount 0 out of the stock; record its delivery, or that of its digital items if it has others too."""
     await levels.sell(session, [order.id], order.customer_id)
     if order.status == OrderStatus.PAID:
         await deliver_digital_items(session, [order.id])
@@ -113,12 +113,12 @@ async def _check(session: AsyncSession, request: PlaceOrder) -> list[PricedItem]
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
     # Checked here with the stock that was read, before a lock is taken: many requests for a sold-out product do not wait for each other.
-    left_of_short = {
+    units_left_of_short_variants = {
         variant_id: item.orderable or 0
         for variant_id, item in with_stock_level.items()
         if item.quantity > (item.orderable or 0)
     }
-    _raise_if_short(with_stock_level, left_of_short)
+    _raise_if_short(with_stock_level, units_left_of_short_variants)
     return items
 
 
@@ -186,27 +186,27 @@ async def _reserve(
         query = select(StockLevel.variant_id, levels.ORDERABLE.label("orderable")).where(
             StockLevel.variant_id.in_(short)
         )
-        left_of_short = {row.variant_id: row.orderable for row in await session.execute(query)}
-        _raise_if_short(with_stock_level, left_of_short)
+        units_left_of_short_variants = {row.variant_id: row.orderable for row in await session.execute(query)}
+        _raise_if_short(with_stock_level, units_left_of_short_variants)
         raise Unavailable  # the stock has become unlimited since it was read
     for variant_id, item in with_stock_level.items():
         left = orderable[variant_id]
         if left <= item.low_stock_threshold < left + item.quantity:  # this order crosses the threshold
-            after_commit(session, log.warning, "stock low", **item.wanted().ids(), name=item.name, left=left)
+            after_commit(session, log.warning, "stock low", **item.wanted_variant().ids(), name=item.name, left=left)
 
 
-def _raise_if_short(items: Mapping[UUID, PricedItem], left_of_short: Mapping[UUID, int]) -> None:
-    """Raise OutOfStock, unless `left_of_short` is empty: the units left of each variant of which too few are left."""
-    if left_of_short:
+def _raise_if_short(items: Mapping[UUID, PricedItem], units_left_of_short_variants: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock unless `units_left_of_short_variants` is empty: of each variant with too few units, how many are left."""
+    if units_left_of_short_variants:
         found = [
             {
-                **item.wanted().ids(),
+                **item.wanted_variant().ids(),
                 "name": item.name,
                 "wanted": item.quantity,
-                "left": max(left_of_short[variant_id], 0),
+                "left": max(units_left_of_short_variants[variant_id], 0),
             }
             for variant_id, item in items.items()
-            if variant_id in left_of_short
+            if variant_id in units_left_of_short_variants
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)

@@ -12,7 +12,7 @@ from kit.db.sql_types import AnyRow
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.orders.errors import CurrenciesDiffer, PriceMissing, ProductNotOffered, VariantRequired
-from services.catalog.orders.limits import Wanted
+from services.catalog.orders.limits import WantedVariant
 from services.catalog.orders.schemas import RequestedItem
 from services.catalog.statuses import ProductKind, ProductStatus
 from services.catalog.stock.models import StockLevel
@@ -64,9 +64,9 @@ class PricedItem(NamedTuple):
     price: int
     currency: str
 
-    def wanted(self) -> Wanted:
+    def wanted_variant(self) -> WantedVariant:
         """Return the fields that the limits of orders (limits.py) check."""
-        return Wanted(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
+        return WantedVariant(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
 
 
 async def load_priced_items(

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState
+from services.catalog.fulfilment.decisions import ApplicableEvent, OrdersAndPayments, OrderState
 from services.catalog.fulfilment.refund_rules import PaidItem
 from services.catalog.statuses import OrderStatus, ProductKind
 from tests.factories.events import dispute_resolved, payment_refunded, payment_succeeded
@@ -17,7 +17,7 @@ from tests.factories.events import dispute_resolved, payment_refunded, payment_s
 DIGITAL = ProductKind.DIGITAL
 
 
-def result(before: FulfilmentState, events: Sequence[AppliedEvent], kind: ProductKind) -> dict[str, Any]:
+def result(before: OrdersAndPayments, events: Sequence[ApplicableEvent], kind: ProductKind) -> dict[str, Any]:
     """Apply the events and return the resulting orders, payments and orderable units.
 
     Digital units are delivered with the payment and stay sold. If the refund was reported before, they were never delivered, and their
@@ -46,10 +46,10 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same(kin
     for _ in range(100):
         cup = uuid4()
         ids = [uuid4() for _ in range(6)]
-        before = FulfilmentState({key: pending_order(cup, kind) for key in ids[:5]}, {}, orderable={cup: 6})
+        before = OrdersAndPayments({key: pending_order(cup, kind) for key in ids[:5]}, {}, orderable={cup: 6})
         accepted, refunded, refunded_in_parts, partly_refunded, cancelled, unknown = ids
         before.orders[cancelled].status = OrderStatus.CANCELLED
-        events: list[AppliedEvent] = [
+        events: list[ApplicableEvent] = [
             payment_succeeded(accepted, "a"),
             payment_succeeded(refunded, "b"),
             dispute_resolved(refunded, "b", lost=True),

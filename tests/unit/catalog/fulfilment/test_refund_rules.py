@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState, PaymentState
+from services.catalog.fulfilment.decisions import ApplicableEvent, OrdersAndPayments, OrderState, PaymentState
 from services.catalog.fulfilment.refund_rules import (
     REFUND_RULES,
     PaidItem,
@@ -44,7 +44,7 @@ ROWS = [
 ]
 
 
-def events(order_id: UUID, how: RepaymentKind) -> list[AppliedEvent]:
+def events(order_id: UUID, how: RepaymentKind) -> list[ApplicableEvent]:
     refund = payment_refunded(order_id, "r", 20_000 if how == PARTIAL else 50_000)
     return [dispute_resolved(order_id, "r", lost=True), refund] if how == LOST else [refund]
 
@@ -56,7 +56,7 @@ def test_refund_of_a_paid_order_follows_the_row_of_its_units(
     cup, order_id = uuid4(), uuid4()
     order = OrderState(OrderStatus.PAID, 50_000, "NGN", "r", needs_fulfilment=True, items={cup: ITEMS[state]})
     paid = PaymentState(order_id, PaymentOutcome.PAID)
-    found = FulfilmentState({order_id: order}, {"r": paid}, orderable={cup: 1})
+    found = OrdersAndPayments({order_id: order}, {"r": paid}, orderable={cup: 1})
     found.apply(events(order_id, how))
     assert (order.status, found.orderable[cup]) == (status, 1 + restocked)
     assert found.restocked == ({order_id: {cup: restocked}} if status == "refunded" else {})
@@ -71,8 +71,8 @@ def test_rows_of_this_test_are_all_rules() -> None:
 
 
 def test_item_with_units_in_two_states_is_restocked_unit_by_unit() -> None:
-    assert PaidItem(ProductKind.SHIPPED, 5, shipped=2, delivered=1).restocked(FULL) == 3
-    assert PaidItem(ProductKind.SERVICE, 5, shipped=2, delivered=2).restocked(LOST) == 3
+    assert PaidItem(ProductKind.SHIPPED, 5, shipped=2, delivered=1).units_to_restock(FULL) == 3
+    assert PaidItem(ProductKind.SERVICE, 5, shipped=2, delivered=2).units_to_restock(LOST) == 3
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_repayment_kind_depends_on_the_amount_and_a_lost_dispute(
     refunded: int, dispute_lost: bool, expected: RepaymentKind
 ) -> None:
     order_id = uuid4()
-    found = FulfilmentState({}, {"r": PaymentState(order_id, PaymentOutcome.PAID, dispute_lost=dispute_lost)})
+    found = OrdersAndPayments({}, {"r": PaymentState(order_id, PaymentOutcome.PAID, dispute_lost=dispute_lost)})
     found.apply([payment_refunded(order_id, "r", refunded)])
     fully_refunded = found.payments["r"].fully_refunded
     assert repayment_kind(fully_refunded=fully_refunded, dispute_lost=dispute_lost) == expected
