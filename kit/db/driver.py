@@ -7,7 +7,7 @@ errors are asyncpg's, which are answered like those of SQLAlchemy (kit/errors.py
     RENAME = DriverStatement(update(items).where(items.c.id == bindparam("item")).values(name=bindparam("new_name")))
     await RENAME.fetch(session, item=1, new_name="Cup")
 
-A request that needs only one statement, which may also be executed twice, needs no transaction: `fetch_alone`.
+A request that needs only one statement needs no transaction if executing it twice does no harm: `fetch_alone`.
 """
 
 from typing import Any

@@ -106,32 +106,33 @@ class Consumer(Generic[E]):
             # below it.
             underlay = await channel.get_underlay_channel()
             tag = f"{self.queue.name}-consumer"
-            lost = asyncio.create_task(self._watch(channel, await connection.channel()))
+            watch = asyncio.create_task(self._watch(channel, await connection.channel()))
 
             def on_cancel(*_: object) -> None:
-                lost.cancel()
+                watch.cancel()  # ending the watch ends the consumer
 
             underlay.on_consumer_cancel_callbacks.add(on_cancel)
             try:
                 await underlay.basic_consume(self.queue.name, arrived.put, consumer_tag=tag, timeout=TIMEOUT_SECONDS)
                 log.info("consumer started", queue=self.queue.name)
                 self._set_receiving(True)
-                while batch := await self._next_batch(arrived, shutdown, lost):
-                    await self._process_and_acknowledge(underlay, batch, shutdown, lost)
+                while batch := await self._next_batch(arrived, shutdown, watch):
+                    await self._process_and_acknowledge(underlay, batch, shutdown, watch)
                     if len(batch) > SMALL_BATCH:
                         await shutdown.wait(BATCHING_SECONDS)
                 await underlay.basic_cancel(tag, timeout=TIMEOUT_SECONDS)
                 while not arrived.empty():
-                    await self._process_and_acknowledge(underlay, _drain(arrived), shutdown, lost)
+                    await self._process_and_acknowledge(underlay, _drain(arrived), shutdown, watch)
             finally:
                 self._set_receiving(False)
-                lost.cancel()
-                await asyncio.gather(lost, return_exceptions=True)
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
 
     async def _watch(self, channel: AbstractChannel, second_channel: AbstractChannel) -> None:
-        """Return when the channel is closed. Bind the queue again every few seconds, because no other service may bind it.
+        """Return when the channel is closed.
 
-        Raises if an exchange or the queue is missing.
+        Bind the queue to the event exchange again every few seconds: if this binding is lost, no other service has permission to restore
+        it. Raises if an exchange or the queue is missing.
         """
         closed = asyncio.ensure_future(channel.closed())
         try:
@@ -145,20 +146,20 @@ class Consumer(Generic[E]):
         consumer_up.labels(self.queue.name).set(receiving)
 
     async def _next_batch(
-        self, arrived: asyncio.Queue[DeliveredMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
+        self, arrived: asyncio.Queue[DeliveredMessage], shutdown: Shutdown, watch: asyncio.Future[Any]
     ) -> list[DeliveredMessage]:
         """Wait for a message and return all messages that have arrived. Return an empty list if shutdown is requested."""
         first = asyncio.ensure_future(arrived.get())
         end = asyncio.ensure_future(shutdown.wait_requested())
         try:
-            await asyncio.wait({first, end, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({first, end, watch}, return_when=asyncio.FIRST_COMPLETED)
             if first.done():
                 return [first.result(), *_drain(arrived)]
         finally:
             first.cancel()
             end.cancel()
-        if lost.done():
-            raise ConsumerLost(self.queue.name) from (None if lost.cancelled() else lost.exception())
+        if watch.done():
+            raise ConsumerLost(self.queue.name) from (None if watch.cancelled() else watch.exception())
         return []
 
     async def _process_and_acknowledge(
@@ -166,12 +167,12 @@ class Consumer(Generic[E]):
         channel: UnderlayChannel,
         messages: Sequence[DeliveredMessage],
         shutdown: Shutdown,
-        lost: asyncio.Future[Any],
+        watch: asyncio.Future[Any],
     ) -> None:
         """Process a batch of messages and acknowledge them."""
         received = [parsed for message in messages if (parsed := await self._parse(channel, message)) is not None]
         if received:
-            topics = await self._store_and_process(received, shutdown, lost)
+            topics = await self._store_and_process(received, shutdown, watch)
             self.notifier.wake_local(outbox.TOPIC)
             if topics:
                 self.notifier.notify(*topics)
@@ -196,7 +197,7 @@ class Consumer(Generic[E]):
             return None
 
     async def _store_and_process(
-        self, received: Sequence[_Received[E]], shutdown: Shutdown, lost: asyncio.Future[Any]
+        self, received: Sequence[_Received[E]], shutdown: Shutdown, watch: asyncio.Future[Any]
     ) -> frozenset[str]:
         """Store and process events in one transaction. Return the topics to notify."""
         events = {str(event.id): event for _, event in received}
@@ -218,7 +219,7 @@ class Consumer(Generic[E]):
                 log_failure(log.warning, message, error, about=self.queue.name, queue=self.queue.name)
                 await shutdown.wait(DATABASE_BACKOFF.seconds(failures))
                 failures += 1
-                if shutdown.requested or lost.done():
+                if shutdown.requested or watch.done():
                     raise
 
     def _handler_for(self, events: Mapping[str, E]) -> processor.Handler:

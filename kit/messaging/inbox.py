@@ -97,7 +97,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An inbox entry that is passed to a handler. `new`: it was stored in the same transaction by `store_processed`."""
+    """An inbox entry that is passed to a handler. `stored_as_processed`: by `store_processed`, in the same transaction."""
 
     id: int
     key: str
@@ -105,7 +105,7 @@ class Entry:
     headers: dict[str, Any]
     attempts: int
     received_at: datetime
-    new: bool = False
+    stored_as_processed: bool = False
 
     @property
     def traceparent(self) -> str | None:
@@ -127,7 +127,8 @@ async def store_processed(session: AsyncSession, inbox: type[InboxEntry], messag
     That status is invisible before the commit, and `processor.process` changes the status of entries that fail.
     """
     return [
-        Entry(*row, new=True) for row in await _insert(session, inbox, _processed_insert(table_of(inbox)), messages)
+        Entry(*row, stored_as_processed=True)
+        for row in await _insert(session, inbox, _processed_insert(table_of(inbox)), messages)
     ]
 
 

@@ -23,9 +23,10 @@ from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 ATTEMPTS = 12
-"""Attempts before an entry needs an operator. With BACKOFF, the last attempt is about an hour after the first one."""
+"""Attempts before an entry needs an operator. With BACKOFF, the last attempt is about an hour after the first one; the longest
+pause is never reached."""
 
-BACKOFF = Backoff(first=2.0, longest=6 * 3600.0)
+BACKOFF = Backoff(first=2.0, longest=3600.0)
 
 SMALL_BATCH, BATCHING_SECONDS = 8, 0.05
 """After a batch larger than SMALL_BATCH, wait BATCHING_SECONDS, so that the next batch is larger: the cost of a batch hardly depends on its
@@ -116,15 +117,18 @@ async def _finish(
 ) -> None:
     """Write the result of a batch.
 
-    New entries are already stored as processed, so they are updated only if they failed or if the handler returned columns.
+    Entries that were stored as processed are updated only if they failed or if the handler returned columns.
     """
     failed, columns = result.failed, result.columns
-    changed = entries if columns else [entry for entry in entries if not entry.new or entry.id in failed]
+    # An entry that was stored as processed already has this status, and its `attempts` already count this attempt.
+    changed = (
+        entries if columns else [entry for entry in entries if not entry.stored_as_processed or entry.id in failed]
+    )
     if changed:
         rows = array_values(
             id=[entry.id for entry in changed],
             status=[EntryStatus.FAILED if entry.id in failed else EntryStatus.PROCESSED for entry in changed],
-            attempts=[entry.attempts + (not entry.new) for entry in changed],
+            attempts=[entry.attempts + (not entry.stored_as_processed) for entry in changed],
             error=[failed.get(entry.id) for entry in changed],
             **{name: [values[entry.id] for entry in changed] for name, values in columns.items()},
         )
@@ -163,7 +167,7 @@ async def _postpone(
 
     `counts_as_attempt`: False after a lock conflict, which is not a failure of the entry.
     """
-    attempts_before = entry.attempts - entry.new  # `attempts` of a new entry already counts this attempt
+    attempts_before = entry.attempts - entry.stored_as_processed
     attempts = attempts_before + counts_as_attempt
     last = attempts >= ATTEMPTS
     reason = reason[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
