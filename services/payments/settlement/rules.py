@@ -1,13 +1,13 @@
 """Rules of settlement: how a charge changes a payment. Pure functions: no settings, no database, no log.
 
-    pending | failed | abandoned ── success, amount check passed ──► succeeded      event payment.succeeded
-                                 ── success, amount check failed ──► held           event payment.held: manual review
-    pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received an event
-    pending ── failed ──► failed                                                    event payment.failed
+    pending | failed | abandoned ── success, amount check passed ──► succeeded      publishes payment.succeeded
+                                 ── success, amount check failed ──► held           publishes payment.held; manual review
+    pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received a webhook event
+    pending ── failed ──► failed                                                    publishes payment.failed
     unrelated reference ── success ──► no payment: recorded as a charge of another application (references.py)
     unknown reference ── success ──► held (unknown_reference)                       recorded as a payment without an order
 
-Everything else changes nothing. For example, a succeeded payment stays succeeded when an event is repeated or its charge is reversed.
+Everything else changes nothing. For example, a succeeded payment stays succeeded when a charge is reported again or is reversed.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def find_transition(status: PaymentStatus, charge: Charge, mismatch: HeldReason 
     if charge.status == "failed" and status == PaymentStatus.PENDING:
         return Transition(PaymentStatus.FAILED)
     if charge.status in REVERSED:
-        # Paid and refunded before we received an event: the order must not be delivered, and the refund must still be recorded.
+        # Paid and refunded before we received a webhook event: the order must not be delivered, and the refund must still be recorded.
         return Transition(PaymentStatus.HELD, HeldReason.REVERSED)
     return None
 

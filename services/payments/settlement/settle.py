@@ -141,7 +141,7 @@ class Batch:
         if event is not None:
             # If the batch has several charges of one payment, only the event of the last one is published.
             self.events[charge.reference] = event
-        if charge.paid:
+        if charge.paid:  # also if it was reversed
             account = Account.HELD if transition.held_reason else Account.SALES
             self.movements += movements.received(payment.id, charge, settings.mode, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
@@ -154,9 +154,9 @@ async def settle(
 ) -> Settlement:
     """Apply charges to their payments in the transaction of `session`.
 
-    `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled; also of the refunds
-    of each payment that becomes held because its charge was reversed. Payments are locked in the order of their ids. If another database
-    transaction has locked one, this call waits for it until the lock timeout.
+    `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled. A payment that
+    becomes held because its charge was reversed gets one too, without being listed. Payments are locked in the order of their ids. If
+    another database transaction has locked one, this call waits for it until the lock timeout.
     """
     references = {charge.reference for charge in charges} | set(sync_refunds_of)
     payments = await lock_payments(session, references) if references else {}
