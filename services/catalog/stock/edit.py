@@ -20,8 +20,8 @@ from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelVi
 SIGNS = {StockMovementKind.RECEIVED: 1, StockMovementKind.RETURNED: 1, StockMovementKind.WRITTEN_OFF: -1}
 MAX_WAITING = 100
 
-# Paid orders that wait for units (also delivered ones: digital items are delivered before their units are received), oldest first: they get
-# new units before other orders can reserve them. Orders are locked before levels; an order that a refund has locked is skipped.
+# Paid orders that wait for units, oldest first: they get new units before other orders can reserve them. A `delivered` order can also wait:
+# its digital items are delivered at once, even on backorder. Orders are locked before levels; an order that a refund has locked is skipped.
 WAITING_ORDERS = text("""
 SELECT order_items.order_id FROM order_items JOIN orders ON orders.id = order_items.order_id
 WHERE variant_id = :variant_id AND stock_state = 'reserved' AND orders.status IN ('paid', 'delivered')

@@ -105,7 +105,8 @@ SELECT variant_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
-# Units of sold items go back into the stock. If all units of an item do, the item is released.
+# Units of sold items go back into the stock. If all units of an item go back, its state becomes 'released', as for an
+# item that was never sold.
 RESTOCK = text(f"""
 WITH requested AS (
     SELECT * FROM unnest(CAST(:orders AS uuid[]), CAST(:variants AS uuid[]), CAST(:units AS bigint[]))
