@@ -1,6 +1,7 @@
 """Facets: how many products of a list have each tag, and how many are in each subcategory.
 
-They are counted among the newest matches, at most FACETED: the counts are exact if no more products match, and `complete` says so.
+They are counted among the newest matches, at most MAX_FACETED_PRODUCTS. The counts are exact if no more products match, and `complete`
+says so.
 """
 
 from collections import Counter
@@ -20,11 +21,11 @@ from services.catalog.models import Tag
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.plans import Plan, choose
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import FACETED, FULL_LOOKUPS, MAX_INDEX_MATCHES, Shape, Source
-from services.catalog.products.statements import STATEMENTS, first_matches, last_walked_statement
+from services.catalog.products.shapes import FULL_LOOKUPS, MAX_FACETED_PRODUCTS, MAX_INDEX_MATCHES, Shape, Source
+from services.catalog.products.statements import MAX_KEPT_STATEMENTS, first_matches, last_walked_statement
 
 K = TypeVar("K", UUID, str)
-SHOWN = 20
+MAX_SHOWN_FACETS = 20
 """How many facets of tags, and how many of subcategories, are shown: those with the most products."""
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
@@ -39,7 +40,7 @@ UPWARDS = Statement(
             UNION SELECT parent.id, parent.parent_id, parent.slug, parent.name
             FROM categories AS parent JOIN above ON parent.id = above.parent_id
         )
-        SELECT id, parent_id, slug, name FROM above LIMIT {FACETED * MAX_DEPTH}
+        SELECT id, parent_id, slug, name FROM above LIMIT {MAX_FACETED_PRODUCTS * MAX_DEPTH}
         """  # noqa: S608 -- only constants
     ).bindparams(_ids)
 )
@@ -47,29 +48,29 @@ UPWARDS = Statement(
 
 async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
     """Return the facets of the list with these filters: the JSON of `Facets`."""
-    plan = choose(resolved, None, FACETED)
+    plan = choose(resolved, None, MAX_FACETED_PRODUCTS)
     rows = await _first_matches(plan)
     if rows[0].index_matches > MAX_INDEX_MATCHES:
-        plan = choose(resolved, None, FACETED, found_too_many=True)
+        plan = choose(resolved, None, MAX_FACETED_PRODUCTS, found_too_many=True)
         rows = await _first_matches(plan)
     products = [row for row in rows if row.number is not None]
-    complete = len(products) <= FACETED and await _reads_all(plan)
+    complete = len(products) <= MAX_FACETED_PRODUCTS and await _reads_all(plan)
     top = None if resolved.category is None else resolved.category.ids[0]
     return {
         "complete": complete,
-        "tags": await _count_tags([row.tag_ids for row in products[:FACETED]]),
-        "categories": await _count_categories([row.category_id for row in products[:FACETED]], top),
+        "tags": await _count_tags([row.tag_ids for row in products[:MAX_FACETED_PRODUCTS]]),
+        "categories": await _count_categories([row.category_id for row in products[:MAX_FACETED_PRODUCTS]], top),
     }
 
 
 def _shape(plan: Plan) -> Shape:
     source = Source.WALK_SORT if plan.shape.source == Source.WALK_EACH_CATEGORY else plan.shape.source
-    return replace(plan.shape, source=source, sort=ProductSort.NEWEST, after=False)
+    return replace(plan.shape, source=source, sort=ProductSort.NEWEST, has_cursor=False)
 
 
-@lru_cache(maxsize=STATEMENTS)
+@lru_cache(maxsize=MAX_KEPT_STATEMENTS)
 def _statement(shape: Shape) -> Statement:
-    first, counted = first_matches(shape, FACETED + 1)
+    first, counted = first_matches(shape, MAX_FACETED_PRODUCTS + 1)
     columns = select(first.c.number, first.c.tag_ids, first.c.category_id, counted.c.index_matches)
     return Statement(columns.select_from(counted.outerjoin(first, true())))
 
@@ -132,4 +133,4 @@ def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, AnyRow
 
 
 def _most(counts: Counter[K]) -> list[tuple[K, int]]:
-    return sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))[:SHOWN]
+    return sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))[:MAX_SHOWN_FACETS]

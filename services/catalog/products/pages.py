@@ -29,13 +29,14 @@ NO_FACETS = {"complete": True, "tags": [], "categories": []}
 class Found:
     """Up to limit + 1 rows of a page, and how many products a lookup found in the index.
 
-    `last_key` and `last_number`: of the last product whose availability was computed; None without that filter.
+    `last_sort_key` and `last_product_number`: of the last product whose availability was computed. None if the request does not filter by
+    availability, or no products are left.
     """
 
     rows: Sequence[AnyRow]
     index_matches: int
-    last_key: int | str | None
-    last_number: int | None
+    last_sort_key: int | str | None
+    last_product_number: int | None
 
 
 async def list_products(
@@ -75,7 +76,9 @@ async def _find(resolved: ResolvedFilter, position: Position | None, limit: int)
 async def _execute(engine: AsyncEngine, plan: Plan) -> Found:
     rows = await fetch(engine, page_statement(plan.shape), plan.parameters)
     first = rows[0]
-    return Found([row for row in rows if row.id is not None], first.index_matches, first.last_key, first.last_number)
+    return Found(
+        [row for row in rows if row.id is not None], first.index_matches, first.last_sort_key, first.last_product_number
+    )
 
 
 async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
@@ -83,13 +86,13 @@ async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
     with the filters."""
     shape = plan.shape
     if len(page.rows) > limit:
-        return _encode(shape.sort, page.rows[limit - 1].page_key, page.rows[limit - 1].page_number)
-    if page.last_key is not None and page.last_number is not None:
-        return _encode(shape.sort, page.last_key, page.last_number)
+        return _encode(shape.sort, page.rows[limit - 1].sort_key, page.rows[limit - 1].product_number)
+    if page.last_sort_key is not None and page.last_product_number is not None:
+        return _encode(shape.sort, page.last_sort_key, page.last_product_number)
     walks = shape.source in {Source.WALK_SORT, Source.WALK_CATEGORY} and shape.sort != ProductSort.RELEVANCE
     if walks and shape.filters_while_walking:
         last = await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
-        return _encode(shape.sort, last[0].last_key, last[0].last_number) if last else None
+        return _encode(shape.sort, last[0].last_sort_key, last[0].last_product_number) if last else None
     if shape.source == Source.LOOK_UP_NEWEST and shape.sort == ProductSort.NEWEST and plan.lowest_number > 0:
         return encode_cursor(LIST_NAME.format(sort=shape.sort), plan.lowest_number)
     return None

@@ -6,7 +6,7 @@ from math import ceil
 
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import FEW, Shape, Source
+from services.catalog.products.shapes import MAX_EXPECTED_MATCHES, Shape, Source
 from services.catalog.search_vectors import BLOCK_BITS
 
 WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
@@ -51,7 +51,7 @@ def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, f
         min_price=given.min_price is not None,
         max_price=given.max_price is not None,
         availability=given.availability,
-        after=position is not None,
+        has_cursor=position is not None,
     )
     parameters = _parameters(resolved, position)
     source = None if found_too_many else _cheapest_lookup(resolved)
@@ -79,7 +79,7 @@ def _cheapest_lookup(resolved: ResolvedFilter) -> Source | None:
     if resolved.price_matches is not None:
         expected[Source.LOOK_UP_PRICE] = resolved.price_matches
     best = min(expected, key=lambda source: expected[source], default=None)
-    return best if best is not None and expected[best] <= FEW else None
+    return best if best is not None and expected[best] <= MAX_EXPECTED_MATCHES else None
 
 
 def _uses_newest(resolved: ResolvedFilter) -> bool:

@@ -11,12 +11,12 @@ from services.catalog.categories.tree import subtree_below
 from services.catalog.db import searching_engine
 from services.catalog.models import Category, Product, ProductTag, Tag
 from services.catalog.products.filters import CategoryFilter, ProductFilter, ResolvedFilter, TagFilter, TagMatch
-from services.catalog.products.shapes import FEW
+from services.catalog.products.shapes import MAX_EXPECTED_MATCHES
 from services.catalog.search.terms import SearchedWords
 from services.catalog.search.words import analyse
 from services.catalog.slugs import kind_of
 
-LIMIT = FEW + 1
+LIMIT = MAX_EXPECTED_MATCHES + 1
 _links = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(LIMIT).subquery()
 _products_with_tag = select(func.count()).select_from(_links.lateral()).scalar_subquery()
 TAGS = Statement(

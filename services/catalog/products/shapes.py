@@ -6,13 +6,13 @@ from enum import StrEnum
 from services.catalog.products.schemas import ProductSort
 from services.catalog.statuses import Availability
 
-FEW = 800
-"""At most this many products are found in an index and sorted. For more, the products are read in the order of the index of the sort."""
+MAX_EXPECTED_MATCHES = 800
+"""A lookup is chosen if it is expected to find at most this many products."""
 
-MAX_INDEX_MATCHES = 2 * FEW
-"""The estimates can be wrong: if a lookup finds more products than this in the index, the search takes the other plan."""
+MAX_INDEX_MATCHES = 2 * MAX_EXPECTED_MATCHES
+"""If a lookup finds more products than this, the products are read along the index of the sort, or only the newest are looked up."""
 
-FACETED = 1000
+MAX_FACETED_PRODUCTS = 1000
 """Facets are counted among at most this many of the newest matches."""
 
 STOCK_WINDOW = 100
@@ -57,7 +57,7 @@ class Shape:
     min_price: bool = False
     max_price: bool = False
     availability: Availability | None = None
-    after: bool = False
+    has_cursor: bool = False
 
     @property
     def sorts_by_price(self) -> bool:

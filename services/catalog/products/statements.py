@@ -46,7 +46,7 @@ from services.catalog.statuses import Availability
 WEIGHTS = literal_column("'{0.1, 0.8, 0.2, 1}'::real[]", ARRAY(REAL))
 """The weights of a stem in the description, a stem in the name, a word in the description, and a word in the name."""
 
-STATEMENTS = 1000
+MAX_KEPT_STATEMENTS = 1000
 """The number of statements that are kept; the one that was used the longest time ago is forgotten first."""
 
 PRODUCTS = table_of(Product)
@@ -54,37 +54,40 @@ _NAME_KEY: ColumnElement[str] = literal_column(NAME_KEY, Text).label("name_key")
 _COLUMN_NAMES = ("id", "number", "status", "price", "currency", "category_id", "tag_ids", "options", "low_stock")
 
 
-@lru_cache(maxsize=STATEMENTS)
+@lru_cache(maxsize=MAX_KEPT_STATEMENTS)
 def page_statement(shape: Shape) -> Statement:
-    """Return the statement that selects a page as JSON, with `page_key`, `page_number`, `index_matches`, `last_key` and `last_number`.
+    """Return the statement that selects a page as JSON, with `sort_key`, `product_number`, `index_matches`, `last_sort_key` and
+    `last_product_number`.
 
     `index_matches` is the number of products that a full lookup found in the index, at most MAX_INDEX_MATCHES + 1; for other sources 0.
-    `last_…` are the keys of the last product whose availability was computed, if there may be more. If no product is on the page, one row
-    has no id.
+    `last_sort_key` and `last_product_number` are of the last product whose availability was computed; NULL if the request does not filter
+    by availability, or no products are left. If no product is on the page, one row has no id.
     """
     matching, counted = _matching(shape)
-    last_key: AnyColumn = null()
-    last_number: AnyColumn = null()
+    last_sort_key: AnyColumn = null()
+    last_product_number: AnyColumn = null()
     if shape.availability is not None:
         first = _in_order(shape, select(matching)).limit(literal_column(str(STOCK_WINDOW))).cte("first")
         page_of = select(first).where(_has_availability(first.c, shape.availability))
-        page = _in_order(shape, page_of, after=False).limit(_limit(shape)).cte("page")
+        page = _in_order(shape, page_of, only_after_cursor=False).limit(_limit(shape)).cte("page")
         last = (
-            _in_order(shape, select(first), after=False).offset(literal_column(str(STOCK_WINDOW - 1))).subquery("last")
+            _in_order(shape, select(first), only_after_cursor=False)
+            .offset(literal_column(str(STOCK_WINDOW - 1)))
+            .subquery("last")
         )
-        last_key = select(_key(shape, last.c)).scalar_subquery()
-        last_number = select(last.c.number).scalar_subquery()
+        last_sort_key = select(_key(shape, last.c)).scalar_subquery()
+        last_product_number = select(last.c.number).scalar_subquery()
     else:
         page = _in_order(shape, select(matching)).limit(_limit(shape)).cte("page")
     joined = counted.outerjoin(page, true()).outerjoin(Product, Product.number == page.c.number)
     columns = (
-        _key(shape, page.c).label("page_key"),
-        page.c.number.label("page_number"),
+        _key(shape, page.c).label("sort_key"),
+        page.c.number.label("product_number"),
         counted.c.index_matches,
-        last_key.label("last_key"),
-        last_number.label("last_number"),
+        last_sort_key.label("last_sort_key"),
+        last_product_number.label("last_product_number"),
     )
-    return Statement(_in_order(shape, select_page(joined, *columns), page.c, after=False))
+    return Statement(_in_order(shape, select_page(joined, *columns), page.c, only_after_cursor=False))
 
 
 def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
@@ -101,10 +104,10 @@ def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
     return available.subquery("first_matching"), counted
 
 
-@lru_cache(maxsize=STATEMENTS)
+@lru_cache(maxsize=MAX_KEPT_STATEMENTS)
 def last_walked_statement(shape: Shape) -> Statement:
-    """Return the statement that selects the keys of the last product of a full window, as `last_key` and `last_number`."""
-    columns = select(_key(shape, PRODUCTS.c).label("last_key"), PRODUCTS.c.number.label("last_number"))
+    """Return the statement that selects the keys of the last product of a full window, as `last_sort_key` and `last_product_number`."""
+    columns = select(_key(shape, PRODUCTS.c).label("last_sort_key"), PRODUCTS.c.number.label("last_product_number"))
     query = _in_order(shape, columns.where(*_walk_conditions(shape)), PRODUCTS.c)
     return Statement(query.offset(literal_column(str(shape.window - 1))).limit(literal_column("1")))
 
@@ -160,7 +163,7 @@ def _walk_conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
 
 
 def _of_each_category(shape: Shape) -> FromClause:
-    """Return the numbers of the next products of each category: those of the page are among them. The index has all that is needed."""
+    """For each category, return the numbers of its next `limit` products. The page is chosen from them. An index-only scan is enough."""
     ids = func.unnest(bindparam("categories", type_=ARRAY(Uuid))).table_valued(column("id", Uuid), name="of")
     categories = ids.render_derived()
     query = select(PRODUCTS.c.number).where(
@@ -251,8 +254,10 @@ def _key_name(shape: Shape) -> str:
     return "name_key" if shape.sort == ProductSort.NAME else "price"
 
 
-def _in_order(shape: Shape, query: AnySelect, columns: AnyColumns | None = None, *, after: bool = True) -> AnySelect:
-    """Return the query in the order of the sort, and with `after` only what follows the cursor."""
+def _in_order(
+    shape: Shape, query: AnySelect, columns: AnyColumns | None = None, *, only_after_cursor: bool = True
+) -> AnySelect:
+    """Return the query in the order of the sort, and with `only_after_cursor` only what follows the cursor."""
     selected: AnyColumns = query.selected_columns if columns is None else columns
     keys: list[AnyColumn] = [selected.number]
     last: list[AnyColumn] = [bindparam("after_number", type_=BigInteger)]
@@ -260,7 +265,7 @@ def _in_order(shape: Shape, query: AnySelect, columns: AnyColumns | None = None,
         keys.insert(0, _key(shape, selected))
         kind: Text | BigInteger = Text() if shape.sort == ProductSort.NAME else BigInteger()
         last.insert(0, bindparam("after_key", type_=kind))
-    if after and shape.after:
+    if only_after_cursor and shape.has_cursor:
         position, end = tuple_(*keys), tuple_(*last)
         query = query.where(position < end if shape.descending else position > end)
     return query.order_by(*(key.desc() if shape.descending else key for key in keys))

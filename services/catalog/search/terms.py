@@ -8,7 +8,7 @@ from math import prod
 class Term:
     """A word of the search text. `matches` is approximately the number of products that have it.
 
-    `query` is its tsquery, and `index_query` that for the index, or None.
+    `query`: the tsquery that a product must match. `index_query`: the one that the index looks up; None if too many words begin with it.
     """
 
     word: str

@@ -15,14 +15,15 @@ from services.catalog.search_vectors import searched
 MAX_WORDS = 5
 MIN_PREFIX_LETTERS = 2
 MIN_CORRECTED_LETTERS = 3
-MAX_READ_WORDS = 300
-"""At most this many known words with a searched beginning are read."""
 
+# The last word can be the beginning of a word. Its completions are the known words that begin with it; at most MAX_COMPLETIONS_READ are
+# read. There are three cases:
+# - If all completions were read, and at most MAX_PREFIX_MATCHES products have them, the index looks the beginning up.
+# - If more products have them, and there are at most MAX_COMPLETIONS_LISTED completions, the index looks up the list of completions.
+# - Otherwise the index does not look this word up.
 MAX_PREFIX_MATCHES = 5000
-"""If more products have words with a searched beginning, the index looks up these known words instead of the beginning."""
-
-MAX_LISTED_WORDS = 30
-"""If more known words would be looked up instead of a beginning, the index is not used for it."""
+MAX_COMPLETIONS_LISTED = 30
+MAX_COMPLETIONS_READ = 300
 
 # The words are split by Postgres, as those of the products are. For the last one, the words that begin with it are counted too.
 WORDS = Statement(
@@ -36,14 +37,15 @@ WORDS = Statement(
         (SELECT max(number) FROM products) AS newest_number,
         coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND lexeme = given.word), 0) AS matches,
         coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND lexeme = stems[1]), 0) AS stem_matches,
-        longer.words AS longer_words, longer.products AS longer_matches
+        known.words AS completions, known.products AS completion_matches
     FROM given LEFT JOIN lexeme_progress AS progress ON true
     LEFT JOIN LATERAL (
         SELECT array_agg(lexeme) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
             SELECT lexeme, products FROM lexemes
-            WHERE generation = progress.generation AND lexeme >= given.word AND lexeme < given.word || chr(1114111) LIMIT {MAX_READ_WORDS}
+            WHERE generation = progress.generation AND lexeme >= given.word AND lexeme < given.word || chr(1114111)
+            LIMIT {MAX_COMPLETIONS_READ}
         ) AS first
-    ) AS longer ON length(given.word) >= {MIN_PREFIX_LETTERS} AND given.position = (SELECT max(position) FROM given)
+    ) AS known ON length(given.word) >= {MIN_PREFIX_LETTERS} AND given.position = (SELECT max(position) FROM given)
     ORDER BY given.position
     """  # noqa: S608 -- only constants
     ).bindparams(bindparam("q", type_=Text))
@@ -74,15 +76,15 @@ def _term(row: AnyRow) -> Term:
     exact = [_quoted(row.word)]
     if row.stem is not None and row.stem != row.word:
         exact.append(_quoted(row.stem))
-    matches = max(row.matches, row.stem_matches, row.longer_matches or 0)
-    if row.longer_matches is None:
+    matches = max(row.matches, row.stem_matches, row.completion_matches or 0)
+    if row.completion_matches is None:
         query = _any_of(exact)
         return Term(row.word, query, query, matches)
     query = _any_of([f"{exact[0]}:*", *exact[1:]])
-    longer = row.longer_words or []
-    if row.longer_matches <= MAX_PREFIX_MATCHES and len(longer) < MAX_READ_WORDS:
+    completions = row.completions or []
+    if row.completion_matches <= MAX_PREFIX_MATCHES and len(completions) < MAX_COMPLETIONS_READ:
         return Term(row.word, query, query, matches)
-    listed = _any_of([*exact, *map(_quoted, longer)]) if len(longer) <= MAX_LISTED_WORDS else None
+    listed = _any_of([*exact, *map(_quoted, completions)]) if len(completions) <= MAX_COMPLETIONS_LISTED else None
     return Term(row.word, query, listed, matches)
 
 
