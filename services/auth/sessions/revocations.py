@@ -21,12 +21,13 @@ from kit.db.bulk import array_parameters, array_values, table_of
 from services.auth.sessions.models import LoginSession, Revocation, RevocationKind
 
 MARGIN = timedelta(seconds=90)
-"""How much longer than the token an entry is kept: for the allowed difference of clocks, and for a token that is signed a moment later."""
+"""How much longer than its token an entry is kept: for the allowed difference of clocks, and for a token that is signed a moment later
+than its session's `access_expires_at` was computed."""
 
 MAX_ENTRIES = 20_000
-"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. For the
-entries that it leaves out, services refuse every token that was issued before the newest of them. Clients whose sessions have not ended
-then refresh their tokens."""
+"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. If
+entries are left out, services refuse every token issued before the newest entry left out was revoked. Clients whose sessions have not
+ended then refresh their tokens."""
 
 
 async def end_sessions_of_account(db: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:
@@ -116,8 +117,8 @@ async def current_list(db: AsyncSession, limit: int = MAX_ENTRIES) -> Revocation
 
 async def delete_expired(db: AsyncSession, limit: int) -> int:
     """Delete up to `limit` entries whose tokens have expired. Return their number. Skip those that another worker is deleting."""
-    row = Revocation.kind, Revocation.key
-    expired = select(*row).where(Revocation.expires_at < func.now()).limit(limit)
+    primary_key = Revocation.kind, Revocation.key
+    expired = select(*primary_key).where(Revocation.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
     matches = (Revocation.kind == locked.c.kind) & (Revocation.key == locked.c.key)
     deleted = await db.execute(delete(Revocation).where(matches).returning(Revocation.key))
