@@ -1,9 +1,9 @@
 """Codes of six digits with which the owner of an address logs in. A code works only on the device that asked for it, and only for
 customers: a person who reads the mails of an administrator, or guesses a code, must not get the scopes of that account.
 
-The device gets a challenge of 256 random bits, which only it has. The database has the SHA-256 of challenge and code, so its reader cannot
-find the code by trying a million of them. Five attempts are allowed. With the limit of wrong codes for an address (mail_limits.py), a
-guesser has twenty attempts a day, 1 in 50,000. Then the owner logs in with the password.
+The device gets a challenge of 256 random bits, which only it has. After the mail was sent, the database has only the SHA-256 of challenge
+and code, so its reader cannot find the code by trying a million of them. Five attempts are allowed. With the limit of wrong codes for an
+address (mail_limits.py), a guesser has twenty attempts a day, 1 in 50,000. Then the owner logs in with the password.
 """
 
 import hashlib
@@ -75,18 +75,18 @@ async def answer_requests(db: AsyncSession, limit: int) -> int:
 
 
 async def use(db: AsyncSession, challenge: str, code: str) -> Account | None:
-    """Use a code, and return its account with its role. Return None, and count the attempt, if it is wrong, used or expired,
-    or if there were too many wrong codes for its address (mail_limits.WRONG_CODES).
+    """Use a code, and return its account with its role. Return None if it is wrong, used or expired, or if there were too many
+    wrong codes for its address (mail_limits.WRONG_CODES); an attempt with a valid challenge is counted.
 
     The caller must commit in both cases.
     """
-    row = MailCode.challenge_digest == _digest(challenge)
+    same_challenge = MailCode.challenge_digest == _digest(challenge)
     # Lock the account before the code, as recovery.py does. It is one statement, whether the address has an account or not.
-    account_id = select(MailCode.account_id).where(row).scalar_subquery()
+    account_id = select(MailCode.account_id).where(same_challenge).scalar_subquery()
     await db.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
     tried = await db.execute(
         update(MailCode)
-        .where(row, MailCode.expires_at > func.now(), MailCode.attempts < MAX_ATTEMPTS)
+        .where(same_challenge, MailCode.expires_at > func.now(), MailCode.attempts < MAX_ATTEMPTS)
         .values(attempts=MailCode.attempts + 1)
         .returning(MailCode.code_digest, MailCode.account_id, MailCode.email)
     )
@@ -96,7 +96,7 @@ async def use(db: AsyncSession, challenge: str, code: str) -> Account | None:
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
     await uncount_code(db, found.email)
-    await db.execute(delete(MailCode).where(row))
+    await db.execute(delete(MailCode).where(same_challenge))
     # The account may have got another address or a staff role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)
     await db.execute(

@@ -82,7 +82,7 @@ ROTATE = (
 )
 """Replace the secret of a session, and return the claims of the access token."""
 
-ROTATE_ALONE = DriverStatement(ROTATE)
+ROTATE_WITHOUT_TRANSACTION = DriverStatement(ROTATE)
 
 SELECT_REPEATED = select(*_GRANTED).where(
     *_VALID,

@@ -102,7 +102,7 @@ async def begin_session(db: AsyncSession, account: Account, client_id: str, scop
     return NewSession(sid, f"{token_prefix}.{secret}")
 
 
-async def rotate_alone(
+async def rotate_without_transaction(
     engine: AsyncEngine, token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token that was not used before, with one statement and without a transaction: nearly every refresh is one of these.
@@ -114,7 +114,7 @@ async def rotate_alone(
     if use is None:
         return None
     try:
-        rows = await statements.ROTATE_ALONE.fetch_alone(engine, **use.values)
+        rows = await statements.ROTATE_WITHOUT_TRANSACTION.fetch_alone(engine, **use.values)
     except ConnectionLost:
         return None
     return use.rotation(rows[0]) if rows else None

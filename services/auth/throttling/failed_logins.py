@@ -98,8 +98,8 @@ async def seconds_to_wait(db: AsyncSession, key: bytes) -> float:
 
 async def has_max_failures(db: AsyncSession, key: bytes) -> bool:
     """Return whether there were MAX_FAILURES in a row."""
-    row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
-    return await db.scalar(select(FailedLogin.failures).where(*row)) is not None
+    at_max_failures = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
+    return await db.scalar(select(FailedLogin.failures).where(*at_max_failures)) is not None
 
 
 async def start_attempt(db: AsyncSession, key: bytes, *, refuse_after_max_failures: bool = False) -> datetime | None:
@@ -151,12 +151,14 @@ async def record_success(db: AsyncSession, key: bytes, started_at: datetime) -> 
 
     The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE: an owner who logs in gives an attacker no further attempts.
     """
-    row = FailedLogin.key == key
+    same_key = FailedLogin.key == key
     only_attempt = FailedLogin.attempt_times == cast([started_at], _TIMES)
-    deleted = await db.execute(delete(FailedLogin).where(row, only_attempt).returning(FailedLogin.key))
+    deleted = await db.execute(delete(FailedLogin).where(same_key, only_attempt).returning(FailedLogin.key))
     if deleted.first() is None:
         others = func.array_remove(FailedLogin.attempt_times, literal(started_at, _TIME))
-        await db.execute(update(FailedLogin).where(row).values(failures=0, attempt_times=others, next_attempt_at=_NOW))
+        await db.execute(
+            update(FailedLogin).where(same_key).values(failures=0, attempt_times=others, next_attempt_at=_NOW)
+        )
 
 
 async def reset_failures(db: AsyncSession, key: bytes) -> None:
@@ -166,8 +168,8 @@ async def reset_failures(db: AsyncSession, key: bytes) -> None:
 
 async def reset_max_failures(db: AsyncSession, key: bytes) -> None:
     """Reset the number of failures if there were MAX_FAILURES in a row. Fewer stay counted, with their pauses."""
-    row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
-    await db.execute(update(FailedLogin).where(*row).values(failures=0, next_attempt_at=_NOW))
+    at_max_failures = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
+    await db.execute(update(FailedLogin).where(*at_max_failures).values(failures=0, next_attempt_at=_NOW))
 
 
 async def forget(db: AsyncSession, key: bytes) -> None:

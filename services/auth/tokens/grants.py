@@ -37,7 +37,7 @@ from services.auth.tokens.scopes import select_scope
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenContents:
     """The contents of an access token, and the refresh token and device token that are issued with it."""
 
     subject: str
@@ -64,10 +64,10 @@ class PasswordLogin:
     origin: Origin
 
 
-def _account_grant(
+def _contents_for_account(
     account: Account, client_id: str, scope: str, sid: str, refresh_token: str, device_token: str | None = None
-) -> Grant:
-    return Grant(
+) -> TokenContents:
+    return TokenContents(
         str(account.id),
         client_id,
         scope,
@@ -86,7 +86,7 @@ async def log_in(
     hasher: PasswordHasher,
     refusals: RememberedRefusals,
     login: PasswordLogin,
-) -> Grant:
+) -> TokenContents:
     """Log in with a user name and a password.
 
     A request uses no connection of the pool for transactions until it has its turn in the queue, so many logins cannot occupy all of them.
@@ -116,9 +116,9 @@ async def log_in(
         async with db_sessions.begin() as db:
             await attempt.record_failure(db)
         raise InvalidGrant("The user name or the password is wrong.")
+    # A separate transaction: this one locks the failed logins, and others lock the account before them.
     async with db_sessions.begin() as db:
         await attempt.record_success(db, started_at)
-    # In its own transaction, so that it cannot deadlock: other transactions lock the account before its failures.
     if new_hash is not None:
         async with db_sessions.begin() as db:
             await records.upgrade_password_hash(db, account, new_hash)
@@ -127,7 +127,7 @@ async def log_in(
     async with db_sessions.begin() as db:
         begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.origin)
         device_token = await devices.remember(db, account.id, device)
-    return _account_grant(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
+    return _contents_for_account(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
 
 def _checked_names(login: PasswordLogin) -> tuple[str, str]:
@@ -168,7 +168,7 @@ class CodeLogin:
 
 async def log_in_with_code(
     db_sessions: async_sessionmaker[AsyncSession], refusals: RememberedRefusals, login: CodeLogin
-) -> Grant:
+) -> TokenContents:
     """Log in with the code of a mail, on the device that asked for it. This verifies the address and ends pauses after failed logins.
 
     Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
@@ -190,7 +190,7 @@ async def log_in_with_code(
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
     remove_refusals_of_name(refusals, account.address)
-    return _account_grant(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
+    return _contents_for_account(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
 
 async def refresh(
@@ -201,18 +201,20 @@ async def refresh(
     token: str,
     scope: str | None,
     origin: Origin,
-) -> Grant:
+) -> TokenContents:
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
     A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again, so a request
-    with a scope needs a transaction, and so does one whose credentials cannot be those of a public client.
+    with a scope needs a transaction. So does one with a secret or a malformed client id, which must be checked.
     """
     rotation = None
     if scope is None and (credentials is None or credentials.may_be_public):
         sending_client_id = None if credentials is None else credentials.client_id
-        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_token_key, origin, sending_client_id)
+        rotation = await refresh_tokens.rotate_without_transaction(
+            engine, token, refresh_token_key, origin, sending_client_id
+        )
     if rotation is not None:
-        return _refreshed(rotation, select_scope(None, rotation.scopes))
+        return _contents_after_refresh(rotation, select_scope(None, rotation.scopes))
     async with db_sessions.begin() as db:
         sending_client_id = None if credentials is None else (await authenticate_public_client(db, credentials)).id
         rotation = await refresh_tokens.rotate(db, token, refresh_token_key, origin, sending_client_id)
@@ -221,11 +223,11 @@ async def refresh(
         raise InvalidGrant(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
-    return _refreshed(rotation, granted)
+    return _contents_after_refresh(rotation, granted)
 
 
-def _refreshed(rotation: refresh_tokens.Rotation, granted: str) -> Grant:
-    return Grant(
+def _contents_after_refresh(rotation: refresh_tokens.Rotation, granted: str) -> TokenContents:
+    return TokenContents(
         str(rotation.account_id),
         rotation.client_id,
         granted,
@@ -239,22 +241,22 @@ def _refreshed(rotation: refresh_tokens.Rotation, granted: str) -> Grant:
 
 async def begin_as_guest(
     db_sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
-) -> Grant:
+) -> TokenContents:
     """Create a guest with a session. Raises InvalidClient, GuestsNeedPublicClient."""
     async with db_sessions.begin() as db:
         client = await authenticate_public_client(db, credentials, refusal=GuestsNeedPublicClient)
         guest = await guests.create(db)
         scope = select_scope(None, guest.scopes & client.scopes)
         begun = await refresh_tokens.begin_session(db, guest, client.id, scope, origin)
-    return Grant(str(guest.id), client.id, scope, sid=begun.sid, refresh_token=begun.refresh_token)
+    return TokenContents(str(guest.id), client.id, scope, sid=begun.sid, refresh_token=begun.refresh_token)
 
 
-async def authorize_client(db: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
-    """Return the grant of a program. It has no refresh token, because the program can request a new token at any time.
+async def authorize_client(db: AsyncSession, credentials: ClientCredentials, scope: str | None) -> TokenContents:
+    """Return the contents of a program's token. There is no refresh token, because the program can request a new token at any time.
 
     Raises InvalidClient, InvalidScope, and UnauthorizedClient for a public client, which cannot prove who it is.
     """
     client = await authenticate_client(db, credentials)
     if client.public:
         raise UnauthorizedClient("A public client has no access of its own. Log in with the grant type password.")
-    return Grant(client.id, client.id, select_scope(scope, client.scopes))
+    return TokenContents(client.id, client.id, select_scope(scope, client.scopes))

@@ -63,16 +63,20 @@ async def create_guest(
     address_limits.check(refusals, GUESTS, source.limit_address)
     async with db_sessions.begin() as db:
         await address_limits.count(db, refusals, GUESTS, source.limit_address)
-    grant = await grants.begin_as_guest(db_sessions, client, origin)
+    contents = await grants.begin_as_guest(db_sessions, client, origin)
     access_token = sign_access_token(
-        await key_ring.signing_key(), grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid
+        await key_ring.signing_key(),
+        contents.subject,
+        client_id=contents.client_id,
+        scope=contents.scope,
+        sid=contents.sid,
     )
     token_requests_total.labels("guest", "granted").inc()
     return TokenResponse(
         access_token=access_token,
         expires_in=settings.auth_access_token_seconds,
-        refresh_token=grant.refresh_token,
-        scope=grant.scope,
+        refresh_token=contents.refresh_token,
+        scope=contents.scope,
     )
 
 

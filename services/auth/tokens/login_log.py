@@ -15,7 +15,7 @@ from services.auth.errors import (
 )
 from services.auth.metrics import logins_total
 from services.auth.sessions.log_names import hash_name
-from services.auth.tokens.grants import Grant
+from services.auth.tokens.grants import TokenContents
 
 log = structlog.get_logger("logins")
 
@@ -31,25 +31,30 @@ RESULTS: tuple[tuple[type[Exception], str], ...] = (
 
 
 async def observe_login(
-    login: Awaitable[Grant], *, method: str, address: str | None, refresh_token_key: bytes, username: str | None = None
-) -> Grant:
+    login: Awaitable[TokenContents],
+    *,
+    method: str,
+    address: str | None,
+    refresh_token_key: bytes,
+    username: str | None = None,
+) -> TokenContents:
     """Await a login, count it and log it.
 
     `method`: `password` or `mail_code`. `username` is None if the request does not name the account.
     """
     name_hash = None if username is None else hash_name(refresh_token_key, _normalize(username))
     try:
-        grant = await login
+        contents = await login
     except (OAuthError, TooBusy) as error:
         result = next(label for kind, label in RESULTS if isinstance(error, kind))
         logins_total.labels(method, result).inc()
         log.info(f"login {result}", method=method, address=address, name_hash=name_hash)
         raise
     logins_total.labels(method, "succeeded").inc()
-    if grant.email is not None:
-        name_hash = hash_name(refresh_token_key, grant.email)
-    log.info("login succeeded", method=method, address=address, name_hash=name_hash, account_id=grant.subject)
-    return grant
+    if contents.email is not None:
+        name_hash = hash_name(refresh_token_key, contents.email)
+    log.info("login succeeded", method=method, address=address, name_hash=name_hash, account_id=contents.subject)
+    return contents
 
 
 def _normalize(username: str) -> str:

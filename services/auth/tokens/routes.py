@@ -98,34 +98,36 @@ async def get_access_token(request: Request) -> Response:
     /auth/password/forgot), or logs in on a known device. Each of these ends the refusals.
     """
     form = await read_form(request, TokenForm)
-    grant = await _grant(request, form)
+    contents = await _get_contents(request, form)
     key_ring: KeyRing = request.state.key_ring
     access_token = sign_access_token(
         await key_ring.signing_key(),
-        grant.subject,
-        client_id=grant.client_id,
-        scope=grant.scope,
-        sid=grant.sid,
-        email=grant.email,
-        email_verified=grant.email_verified,
-        name=grant.name,
+        contents.subject,
+        client_id=contents.client_id,
+        scope=contents.scope,
+        sid=contents.sid,
+        email=contents.email,
+        email_verified=contents.email_verified,
+        name=contents.name,
     )
     token_requests_total.labels(form.grant_type, "granted").inc()
     answer = TokenResponse(
         access_token=access_token,
         expires_in=settings.auth_access_token_seconds,
-        refresh_token=grant.refresh_token,
-        scope=grant.scope,
-        device_token=grant.device_token,
+        refresh_token=contents.refresh_token,
+        scope=contents.scope,
+        device_token=contents.device_token,
     )
     response = Response(answer.model_dump_json(exclude_none=True), headers=NO_STORE, media_type="application/json")
-    if grant.device_token is not None:
-        devices.set_cookie(response, grant.device_token)
+    if contents.device_token is not None:
+        devices.set_cookie(response, contents.device_token)
     return response
 
 
-async def _grant(request: Request, form: TokenForm) -> grants.Grant:
-    """Return the grant of the request. Reads objects such as the hasher from `request.state`: a dependency for each would take longer."""
+async def _get_contents(request: Request, form: TokenForm) -> grants.TokenContents:
+    """Return the contents of the requested token. Reads objects such as the hasher from `request.state`: a dependency for each would
+    take longer.
+    """
     client = sent_credentials(request, form.client_id, form.client_secret)
     match form.grant_type:
         case GrantType.PASSWORD:
@@ -146,7 +148,7 @@ async def _grant(request: Request, form: TokenForm) -> grants.Grant:
             raise UnsupportedGrantType
 
 
-async def _log_in(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.Grant:
+async def _log_in(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.TokenContents:
     if form.username is None or form.password is None:
         raise InvalidRequest("The grant type password needs username and password.")
     source, origin = await source_of(request), await origin_of(request)
@@ -165,7 +167,9 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
         )
 
 
-async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.Grant:
+async def _log_in_with_code(
+    request: Request, form: TokenForm, client: ClientCredentials | None
+) -> grants.TokenContents:
     if form.challenge is None or form.code is None:
         raise InvalidRequest(f"The grant type {GrantType.MAIL_CODE} needs challenge and code.")
     source, origin = await source_of(request), await origin_of(request)

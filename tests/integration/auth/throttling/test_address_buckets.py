@@ -6,20 +6,20 @@ from sqlalchemy import update
 
 from services.auth.db import db_sessions
 from services.auth.throttling import address_buckets
-from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS, Bucket
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS, BucketRule
 from services.auth.throttling.models import AddressBucket
 
 ADDRESS = "192.0.2.1"
 
 
-async def _take(bucket: Bucket, address: str = ADDRESS) -> bool:
+async def _take(rule: BucketRule, address: str = ADDRESS) -> bool:
     async with db_sessions.begin() as session:
-        return await address_buckets.take(session, bucket, address)
+        return await address_buckets.take(session, rule, address)
 
 
-async def _wait(bucket: Bucket, address: str = ADDRESS) -> float:
+async def _wait(rule: BucketRule, address: str = ADDRESS) -> float:
     async with db_sessions.begin() as session:
-        return await address_buckets.seconds_to_wait(session, bucket, address)
+        return await address_buckets.seconds_to_wait(session, rule, address)
 
 
 async def _shift(seconds: float) -> None:
@@ -28,18 +28,18 @@ async def _shift(seconds: float) -> None:
         await session.execute(update(AddressBucket).values(full_at=AddressBucket.full_at - timedelta(seconds=seconds)))
 
 
-async def _empty(bucket: Bucket) -> None:
-    assert all([await _take(bucket) for _ in range(bucket.capacity)])
+async def _empty(rule: BucketRule) -> None:
+    assert all([await _take(rule) for _ in range(rule.capacity)])
     await _shift(-60)  # however slow this machine is, no token has come back
 
 
 @pytest.mark.parametrize(
-    "bucket", [FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS], ids=["failed logins", "registrations"]
+    "rule", [FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS], ids=["failed logins", "registrations"]
 )
-async def test_take_when_many_at_once_then_no_more_than_the_capacity(bucket: Bucket) -> None:
-    slow = Bucket(bucket.kind, bucket.capacity, timedelta(hours=1), "test")
-    taken = await asyncio.gather(*(_take(slow) for _ in range(bucket.capacity + 30)))
-    assert taken.count(True) == bucket.capacity
+async def test_take_when_many_at_once_then_no_more_than_the_capacity(rule: BucketRule) -> None:
+    slow = BucketRule(rule.kind, rule.capacity, timedelta(hours=1), "test")
+    taken = await asyncio.gather(*(_take(slow) for _ in range(rule.capacity + 30)))
+    assert taken.count(True) == rule.capacity
 
 
 async def test_take_when_the_bucket_is_empty_then_refused_for_this_address_and_kind_only() -> None:
@@ -51,7 +51,7 @@ async def test_take_when_the_bucket_is_empty_then_refused_for_this_address_and_k
 
 
 async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() -> None:
-    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=3, refill=timedelta(hours=1), metric_label="test")
+    slow = BucketRule(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=3, refill=timedelta(hours=1), metric_label="test")
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
     await _shift(2 * 3600)
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
@@ -62,7 +62,7 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
 async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
     None
 ):
-    small = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), metric_label="test")
+    small = BucketRule(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), metric_label="test")
     networks = [f"2001:db8:0:{number:x}::/64" for number in range(40)]
     assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
     assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
@@ -74,7 +74,7 @@ async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_s
 
 
 async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:
-    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), metric_label="test")
+    slow = BucketRule(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), metric_label="test")
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
     async with db_sessions.begin() as session:
         await address_buckets.give_back(session, slow, ADDRESS)
