@@ -43,4 +43,5 @@ def lower_priority() -> None:
     """
     if sys.platform == "linux":
         with suppress(OSError):  # a sandbox may forbid the call; then the threads have the normal priority
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
