@@ -1,7 +1,7 @@
 """Limits on what one customer can reserve without paying, so that nobody reserves the whole stock of a product.
 
-The orders of a program are counted for each of its customers, and all together too: a program, or whoever has its secret, can invent as
-many customers as it likes.
+The orders of a program are counted for each of its customers, and all together too: a program, or an attacker who has its
+secret, can invent any number of customers.
 
 The limits are exact: the requests of one account or program are checked one at a time, under a lock. So that requests which wait for this
 lock do not occupy all connections, the requests of one account or program to one process wait for each other before they get a connection
