@@ -11,7 +11,7 @@ import pytest
 
 from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.fixtures.load import loaded
+from tests.fixtures.load import Load, loaded
 from tests.fixtures.stack_client import StackClient
 
 pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("invariants")]
@@ -39,17 +39,24 @@ async def services_stopped(stack: Stack) -> AsyncIterator[None]:
         await asyncio.gather(*(stack.start(process) for process in PROCESSES))
 
 
+async def wait_paid(load: Load, count: int) -> None:
+    """Wait until this many orders of the load are paid."""
+    async with asyncio.timeout(60):
+        while len(load.paid) < count:  # noqa: ASYNC110 -- the load sends no signal
+            await asyncio.sleep(0.05)
+
+
 async def test_purchases_when_dumps_are_restored_are_consistent(
     shop: StackClient, stack: Stack, tmp_path: Path
 ) -> None:
     # A dump contains owners and privileges; only the owner of the tables can restore them.
     urls = {service: stack.env[f"{service.upper()}_MIGRATION_DATABASE_URL"] for service in SERVICES}
-    async with loaded(shop, 10):
-        await asyncio.sleep(3)
+    async with loaded(shop, 10) as load:
+        await wait_paid(load, 20)
         began = datetime.now(UTC)
         for service in SERVICES:
             await run_postgres_tool("pg_dump", "-Fc", "-f", str(tmp_path / service), urls[service])
-            await asyncio.sleep(3)
+            await wait_paid(load, len(load.paid) + 20)
     rows = Invariants(stack).rows
     query = "SELECT status, count(*) FROM payments GROUP BY status ORDER BY status"
     print("before", [tuple(row) for row in await rows("payments", query)])
