@@ -1,7 +1,6 @@
 import asyncio
 
 import pytest
-import structlog
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -16,6 +15,7 @@ from services.auth.settings import settings
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.accounts import mark_verified
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.log_lines import log_lines
 from tests.fixtures.mail import send_due, token_in
 
 assert settings.auth_admin_email is not None
@@ -111,7 +111,7 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
 
 
 async def test_administrators_when_the_environment_names_another_then_readiness_and_log_warn_until_one_is_confirmed(
-    auth: AuthClient, hasher: PasswordHasher, email: str
+    auth: AuthClient, hasher: PasswordHasher, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ensure_admin(db_sessions, hasher, settings, ACTOR)
     changed = settings.model_copy(update={"auth_admin_email": "new@example.com"})
@@ -119,11 +119,11 @@ async def test_administrators_when_the_environment_names_another_then_readiness_
     async with bootstrap.running():
         assert await bootstrap.check_formerly_configured() is None
     bootstrap = AdminBootstrap(db_sessions, hasher, changed)
-    with structlog.testing.capture_logs() as logs:
-        async with bootstrap.running():
-            assert await bootstrap.check() is None, "auth is ready"
-            assert "does not name 1 of the administrators" in str(await bootstrap.check_formerly_configured())
-    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    caplog.clear()
+    async with bootstrap.running():
+        assert await bootstrap.check() is None, "auth is ready"
+        assert "does not name 1 of the administrators" in str(await bootstrap.check_formerly_configured())
+    (warning,) = [line for line in log_lines(caplog) if line["level"] == "warning"]
     assert (warning["event"], len(warning["account_ids"])) == (
         "administrators are not named by AUTH_ADMIN_EMAIL any more",
         1,

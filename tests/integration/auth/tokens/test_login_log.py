@@ -2,19 +2,20 @@
 
 from typing import Any
 
-import structlog
+import pytest
 from sqlalchemy import func, text, update
 
 from services.auth.db import db_sessions
 from services.auth.sessions.models import LoginSession
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.log_lines import log_lines
 from tests.fixtures.metrics import metric
 
 LINES = ("login ", "refresh token reused", "request throttled")
 
 
-def about_logins(logs: list[Any]) -> list[Any]:
-    return [entry for entry in logs if entry["event"].startswith(LINES)]
+def about_logins(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [line for line in log_lines(caplog) if line["event"].startswith(LINES)]
 
 
 def logins(result: str) -> float:
@@ -22,21 +23,21 @@ def logins(result: str) -> float:
 
 
 async def test_login_when_it_succeeds_or_fails_is_logged_with_address_and_hashed_name_and_counted(
-    auth: AuthClient, email: str
+    auth: AuthClient, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = {result: logins(result) for result in ("succeeded", "failed", "throttled")}
-    with structlog.testing.capture_logs() as logs:
-        for _ in range(5):
-            await auth.login(email, "wrong")
-        await auth.login(email.upper())
-        await auth.login("nobody@example.com", "wrong")
-    *failed, throttled, unknown = about_logins(logs)
+    caplog.clear()
+    for _ in range(5):
+        await auth.login(email, "wrong")
+    await auth.login(email.upper())
+    await auth.login("nobody@example.com", "wrong")
+    *failed, throttled, unknown = about_logins(caplog)
     assert [entry["event"] for entry in failed] == ["login failed"] * 5
     assert (throttled["event"], unknown["event"]) == ("login throttled", "login failed")
     assert {entry["address"] for entry in failed} == {"127.0.0.1"}
     assert len({entry["name_hash"] for entry in [*failed, throttled]}) == 1, "case does not matter"
     assert unknown["name_hash"] != throttled["name_hash"]
-    assert email not in str(logs)
+    assert email not in caplog.text
     assert {result: logins(result) - count for result, count in before.items()} == {
         "succeeded": 0,
         "failed": 6,
@@ -44,27 +45,29 @@ async def test_login_when_it_succeeds_or_fails_is_logged_with_address_and_hashed
     }
 
 
-async def test_login_when_it_succeeds_is_logged_with_the_account(auth: AuthClient, email: str) -> None:
+async def test_login_when_it_succeeds_is_logged_with_the_account(
+    auth: AuthClient, email: str, caplog: pytest.LogCaptureFixture
+) -> None:
     before = logins("succeeded")
-    with structlog.testing.capture_logs() as logs:
-        tokens = (await auth.login(email)).json()
-    (entry,) = about_logins(logs)
+    caplog.clear()
+    tokens = (await auth.login(email)).json()
+    (entry,) = about_logins(caplog)
     assert (entry["event"], entry["address"], entry["method"]) == ("login succeeded", "127.0.0.1", "password")
     assert entry["account_id"] == (await auth.me(tokens["access_token"])).json()["id"]
     assert logins("succeeded") == before + 1
 
 
 async def test_refresh_token_when_reused_is_logged_with_address_and_hashed_name_and_counted(
-    auth: AuthClient, email: str
+    auth: AuthClient, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = metric("auth_refresh_tokens_reused_total")
-    with structlog.testing.capture_logs() as logs:
-        tokens = (await auth.login(email)).json()
-        await auth.refresh(tokens["refresh_token"])
-        async with db_sessions.begin() as session:
-            await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
-        await auth.refresh(tokens["refresh_token"])
-    login, reused = about_logins(logs)
+    caplog.clear()
+    tokens = (await auth.login(email)).json()
+    await auth.refresh(tokens["refresh_token"])
+    async with db_sessions.begin() as session:
+        await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
+    await auth.refresh(tokens["refresh_token"])
+    login, reused = about_logins(caplog)
     assert reused["event"] == "refresh token reused and session ended"
     assert {key: reused[key] for key in ("address", "name_hash", "account_id")} == {
         key: login[key] for key in ("address", "name_hash", "account_id")

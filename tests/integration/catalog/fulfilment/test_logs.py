@@ -1,20 +1,14 @@
 """Log lines about orders carry the order, the payment's reference and the trace id of the purchase."""
 
-from typing import Any
-
 import httpx
 import pytest
 
 from tests.factories.catalog import Headers, create_order, create_product
 from tests.factories.events import dispute_resolved, payment_succeeded
 from tests.fixtures.catalog import end_reservation, expire_orders, handle_events
+from tests.fixtures.log_lines import log_lines
 
 TRACE_IDS = [f"{number:032x}" for number in (1, 2, 3)]
-
-
-def logged_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """Return the structured lines. structlog's own capture misses loggers that were used before logging was configured again."""
-    return [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
 def traceparent(trace_id: str) -> str:
@@ -33,7 +27,7 @@ async def test_log_when_a_batch_has_events_of_several_traces_then_each_line_has_
         payment_succeeded(one, "r2", traceparent=second),
         dispute_resolved(two, "r3", lost=True, traceparent=third),
     )
-    found = {line["event"]: (line["order_id"], line["reference"], line["trace_id"]) for line in logged_lines(caplog)}
+    found = {line["event"]: (line["order_id"], line["reference"], line["trace_id"]) for line in log_lines(caplog)}
     assert found == {
         "order delivered": (str(one), "r1", TRACE_IDS[0]),
         "order undeliverable": (str(one), "r2", TRACE_IDS[1]),
@@ -48,4 +42,4 @@ async def test_log_when_an_order_expires_then_the_line_has_its_id(
     await end_reservation(order_id)
     caplog.clear()
     await expire_orders()
-    assert [(line["event"], line["order_id"]) for line in logged_lines(caplog)] == [("order expired", str(order_id))]
+    assert [(line["event"], line["order_id"]) for line in log_lines(caplog)] == [("order expired", str(order_id))]

@@ -14,6 +14,7 @@ from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_order, create_product, place_order
 from tests.factories.events import PRICE, payment_started, payment_succeeded
 from tests.fixtures.catalog import handle_events, stock_of
+from tests.fixtures.log_lines import log_lines
 from tests.fixtures.tokens import Signer
 
 
@@ -135,9 +136,7 @@ async def test_place_when_units_run_low_then_it_is_logged_once(
     cup = await create_product(8)
     for _ in range(3):
         await create_order(client, customer, {cup: 2})
-    low = [
-        record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] == "stock low"
-    ]
+    low = [line for line in log_lines(caplog) if line["event"] == "stock low"]
     assert [(message["product_id"], message["left"]) for message in low] == [(str(cup), 4)]
 
 

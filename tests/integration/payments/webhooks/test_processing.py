@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
 
 from services.payments.paystack import event_types
 from services.payments.paystack.parsing import Unreadable
@@ -16,6 +15,7 @@ from services.payments.webhooks.parsing import parse_body
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import charge_success
 from tests.fixtures.json_values import NESTED, is_storable
+from tests.fixtures.log_lines import log_lines
 from tests.fixtures.payments_jobs import process_webhook_events
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import find_payment, outbox_types, webhook_events
@@ -76,16 +76,20 @@ async def test_event_when_it_is_processed_has_its_identity_and_outcome(client: h
     assert (unknown.status, payout.status) == ("processed", "processed")
 
 
-async def test_event_when_it_fails_is_logged_and_counted_as_failed_not_as_processed(client: httpx.AsyncClient) -> None:
+async def test_event_when_it_fails_is_logged_and_counted_as_failed_not_as_processed(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     one = await create_payment()
     first = charge_success(one.reference)
     second = charge_success(one.reference)
     second["data"]["id"] = first["data"]["id"] + 1
     labels = {"event": "charge.success", "handling": "processed"}
     before = REGISTRY.get_sample_value("webhook_events_processed_total", labels) or 0
-    with capture_logs() as lines:
-        await deliver(client, first, second)
-    logged = [(line["event"], line["reference"]) for line in lines if line["event"].startswith("webhook event ")]
+    caplog.clear()
+    await deliver(client, first, second)
+    logged = [
+        (line["event"], line["reference"]) for line in log_lines(caplog) if line["event"].startswith("webhook event ")
+    ]
     assert logged == [("webhook event processed", one.reference), ("webhook event failed", one.reference)]
     assert REGISTRY.get_sample_value("webhook_events_processed_total", labels) == before + 1
 
