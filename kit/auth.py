@@ -23,7 +23,7 @@ LEEWAY_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account or client that a verified access token was issued to. `token` authenticates requests to other services on its behalf."""
+    """The account or program that a verified access token was issued to. `token` authenticates requests to other services on its behalf."""
 
     id: str
     email: str | None

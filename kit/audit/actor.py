@@ -13,7 +13,7 @@ MAX_ID = 64
 class Actor:
     """An operator or administrator.
 
-    `id` is the account or client of the access token; for a command, `operator:` and the user of the operating system. `address` is the
+    `id` is the account or program of the access token; for a command, `operator:` and the user of the operating system. `address` is the
     IP address of the client; for a command, the name of the host. A command has no request id.
     """
 

@@ -36,7 +36,9 @@ class AuditEntryView(ResponseModel):
 
     id: int = Field(description="Id of the entry")
     recorded_at: datetime = Field(description="Time of the act")
-    actor: str = Field(description="Account or client of the access token; `operator:` and a user name for a command")
+    actor: str = Field(
+        description="Account or program that acted; for a command, `operator:` and the user of the operating system"
+    )
     address: str | None = Field(description="IP address of the client; name of the host for a command")
     act: str = Field(description="What was done, such as `payment.accepted`")
     subject: str = Field(description="What was changed, such as the reference of a payment")

@@ -4,7 +4,8 @@ from prometheus_client import Counter, Gauge
 
 token_requests_total = Counter(
     "auth_token_requests_total",
-    "Token requests and refused revocations. grant: the grant type, or `refused`. result: `granted` or the error code of RFC 6749",
+    "Token requests, new guests and refused revocations. grant: the grant type, `guest` for a new guest, or `refused`. "
+    "result: `granted` or the error code of RFC 6749",
     ["grant", "result"],
 )
 

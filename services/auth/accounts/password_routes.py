@@ -85,7 +85,8 @@ async def reset_password(
 ) -> None:
     """Set a new password with the token of a mail, which is valid for 15 minutes. All sessions of the account end.
 
-    This device is known afterwards, by the cookie `device_token`: failed logins elsewhere do not delay the login with the new password.
+    This device is known afterwards, by the cookie `device_token`: failed logins on other devices do not delay the login with the new
+    password.
     """
     device_token = await passwords.reset_password(db_sessions, hasher, refusals, source, reset.token, reset.password)
     devices.set_cookie(response, device_token)

@@ -25,9 +25,9 @@ MARGIN = timedelta(seconds=90)
 than its session's `access_expires_at` was computed."""
 
 MAX_ENTRIES = 20_000
-"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. If
-entries are left out, services refuse every token issued before the newest entry left out was revoked. Clients whose sessions have not
-ended then refresh their tokens."""
+"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. If older revocations are left
+out, services refuse every token that was issued before the time of the newest revocation that is left out. Clients whose sessions have
+not ended then refresh their tokens."""
 
 
 async def end_sessions_of_account(db: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:

@@ -42,7 +42,7 @@ class OAuthRoute(Route):
     """Answers an OAuthError or a malformed form (`invalid_request`) with an error response of RFC 6749 section 5.2."""
 
     def problems(self) -> Iterator[type[Problem]]:
-        """Yield the errors of every route, without the one that is answered as `invalid_request` of RFC 6749."""
+        """Yield the errors that every request to this route can get, except BadRequest, which is answered as `invalid_request`."""
         return (problem for problem in super().problems() if problem is not BadRequest)
 
     def get_route_handler(self) -> Handler:

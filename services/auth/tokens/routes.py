@@ -91,7 +91,7 @@ async def get_access_token(request: Request) -> Response:
     customer must log in again.
 
     A login also returns a device token, which is valid for 90 days after the last login. Send it with the next login on this device: failed
-    logins elsewhere, with this user name or from this address, then do not delay it.
+    logins on other devices, even with this user name or from this IP address, then do not delay it.
 
     After 100 failed logins in a row with a user name on unknown devices, logins with a password on unknown devices get 403
     `mail_code_required`. The owner then logs in with a code from a mail (POST /auth/email/code), resets the password (POST

@@ -43,9 +43,7 @@ class OrderNoteView(ResponseModel):
     )
 
     id: int = Field(description="Id of the note")
-    author: str = Field(
-        description="Account or client of the access token with which the note was written; `payments` about a rejected bank transfer"
-    )
+    author: str = Field(description="Account or program that wrote the note; `payments` about a rejected bank transfer")
     text: str = Field(description="Text of the note")
     created_at: datetime = Field(description="When the note was written")
 

@@ -106,8 +106,8 @@ class DisputeView(ResponseModel):
         description="Reference of the payment. It can be a reference that is unknown to this shop"
     )
     amount: int | None = Field(
-        description="The amount that Paystack reported last, in subunits; the whole paid amount if it reported none. It is the disputed "
-        "amount, or what the payer gets back if the dispute is lost"
+        description="The amount that Paystack reported last, in subunits: while the dispute is open, the disputed amount; after it is "
+        "lost, the amount that the payer gets back. The whole paid amount if Paystack reported none"
     )
     currency: str | None = Field(description="ISO 4217 code")
     category: str | None = Field(description="Paystack's category, such as `chargeback` or `fraud`")
@@ -124,7 +124,8 @@ class DisputeView(ResponseModel):
     evidence: dict[str, Any] | None = Field(description="The evidence that was sent last")
     response_message: str | None = Field(description="The `message` that was sent with the response to the dispute")
     responded_by: str | None = Field(
-        description="The account or client that responded; `operator:` and a user name for a command; null without a response from here"
+        description="The account or program that responded; for a command, `operator:` and the user of the operating system; null without "
+        "a response from here"
     )
 
 

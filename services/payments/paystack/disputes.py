@@ -22,8 +22,8 @@ ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 class PaystackDispute:
     """A dispute as Paystack reports it. Amounts are subunits.
 
-    `amount` is Paystack's refund_amount: the disputed amount, or what the payer gets back after a lost dispute. None if it is missing or
-    0, as in a declined dispute. `paid_amount` is the amount of the transaction.
+    `amount` is Paystack's refund_amount: while the dispute is open, the disputed amount; after it is lost, the amount that the payer gets
+    back. None if it is missing or 0, as in a declined dispute. `paid_amount` is the amount of the transaction.
     """
 
     id: int

@@ -78,8 +78,8 @@ class RefundView(ResponseModel):
     )
     reason: str | None = Field(description="Reason of the refund")
     requested_by: str = Field(
-        description="The account or client that requested it; `operator:` and a user name for a command; `catalog` for an undeliverable "
-        "order; `paystack` for a refund that was not requested here"
+        description="The account or program that requested it; for a command, `operator:` and the user of the operating system; `catalog` "
+        "for an undeliverable order; `paystack` for a refund that was not requested here"
     )
     error: str | None = Field(
         description="What happened, in words, if Paystack refused the refund, it failed, or it needs the payer's bank account"
