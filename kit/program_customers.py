@@ -51,7 +51,8 @@ class EraseCustomer(RequestModel):
     )
 
     email: EmailAddress | None = Field(
-        default=None, description="Erase the customer with this e-mail address, in upper or lower case"
+        default=None,
+        description="Erase the customer with this e-mail address. Upper and lower case do not matter",
     )
     external_id: Word | None = Field(default=None, description="Erase the customer with this id")
 

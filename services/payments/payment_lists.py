@@ -75,7 +75,7 @@ def _along(query: Select[Payment], column: InstrumentedAttribute[str | None], va
     """Select the payments with this value, newest first, by the index on the column and the id.
 
     For a customer with many payments, the planner would walk the primary key instead, and read everybody's payments if the customer's are
-    old. The condition with ANY and the order, which only this index has, prevent that.
+    old. The condition with ANY, and the ORDER BY that only this index can serve, prevent that.
     """
     has_value = column == any_(array([literal(value, Text)]))
     return query.where(has_value).order_by(column.desc(), Payment.id.desc())

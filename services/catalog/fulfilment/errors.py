@@ -46,13 +46,16 @@ class OverFulfilled(Problem):
 
 
 class UnitsMissing(Problem):
-    """Units of an item have not arrived in stock yet (a backorder). First record a stock movement `received` or `counted`."""
+    """Units have not arrived in stock yet (a backorder). First record a stock movement `received` or `counted`, then repeat the request."""
 
     status = 409
     members: ClassVar[MemberTypes] = {"variants": list[UUID]}
 
 
 class AddressErased(Problem):
-    """The address of the order was erased. Hand the units over (step `deliver`, without tracking), or refund the order."""
+    """The order has no address (erased, or never given). Hand the units over (step `deliver`, without `tracking`), or refund the order.
+
+    An order without items that are shipped can be placed without an address. In such an order, only `tracking` needs one.
+    """
 
     status = 409

@@ -110,7 +110,8 @@ def _check(items: Items, units: Mapping[UUID, ItemUnits], quantities: Mapping[UU
     if missing:
         names = ", ".join(items[variant_id].name for variant_id in missing[:5])
         raise UnitsMissing(
-            f"Not all units of this item are in stock: {names}. Record units that were received or counted first.",
+            f"Not all units of these items are in stock: {names}. "
+            "First record a stock movement `received` or `counted`, then repeat the request.",
             variants=[str(variant_id) for variant_id in missing],
         )
 
@@ -118,7 +119,10 @@ def _check(items: Items, units: Mapping[UUID, ItemUnits], quantities: Mapping[UU
 async def _check_address(
     session: AsyncSession, order_id: UUID, items: Items, quantities: Mapping[UUID, int], request: FulfilItems
 ) -> None:
-    """Raise AddressErased for a shipment without an address. A tracking number reveals the address, so it is refused too."""
+    """Raise AddressErased if units are shipped, or a tracking number is given, and the order has no address.
+
+    Whoever knows the tracking number of a parcel can find out the address, so none is stored after the address was erased.
+    """
     shipped = any(items[variant_id].kind == ProductKind.SHIPPED for variant_id in quantities)
     if request.tracking is not None or (shipped and request.step == FulfilmentStep.SHIP):
         address = select(OrderAddress.order_id).where(OrderAddress.order_id == order_id)

@@ -68,21 +68,21 @@ class AmountTooSmall(Problem):
     status = 422
 
 
-class ShortProduct(ResponseModel):
-    """A product of an order that has not enough stock."""
+class LimitedProduct(ResponseModel):
+    """A product of which fewer units can be ordered than the request asks for."""
 
     product_id: UUID
     variant_id: UUID | None = Field(default=None, description="Only for a product with options")
     name: str
-    wanted: int = Field(description="The ordered quantity")
-    left: int = Field(description="The largest quantity that can still be ordered")
+    wanted: int = Field(description="The requested quantity")
+    left: int = Field(description="The largest quantity that can be ordered now")
 
 
 class OutOfStock(Problem):
     """There is not enough stock of the products in `products`. Reduce each quantity to at most `left`."""
 
     status = 409
-    members: ClassVar[MemberTypes] = {"products": list[ShortProduct]}
+    members: ClassVar[MemberTypes] = {"products": list[LimitedProduct]}
 
 
 class VariantRequired(Problem):
@@ -112,10 +112,10 @@ class TooManyPendingOrdersOfProgram(Problem):
 
 
 class ReservationLimitReached(Problem):
-    """Your pending orders may reserve only a part of the stock. Pay for your orders first, or order at most `left` more units."""
+    """Your pending orders may reserve only a part of the stock. Pay for them first, or order at most `left` units of each product."""
 
     status = 409
-    members: ClassVar[MemberTypes] = {"products": list[ShortProduct]}
+    members: ClassVar[MemberTypes] = {"products": list[LimitedProduct]}
 
 
 class TooManyUnits(Problem):

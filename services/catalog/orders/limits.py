@@ -38,7 +38,7 @@ hours. For such orders, find_within_limits limits the extension."""
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
 PROGRAM_CUSTOMER = "coalesce('id ' || customer_external_id, lower(customer_email))"
-"""The person for whom a program has placed an order: also in the index on pending orders of programs."""
+"""SQL expression that identifies the customer of a program. The index on pending orders of programs has the same expression."""
 
 OWN = "customer_id = :customer AND status = 'pending'"
 OF_PROGRAM_CUSTOMER = (
@@ -59,7 +59,7 @@ SELECT
     (SELECT count(*) FROM (
         SELECT FROM orders WHERE guest_limit_address = CAST(:limit_address AS text) AND status = 'pending'
         AND coalesce(first_expires_at, expires_at) > now() LIMIT :guest_limit
-    ) AS guests) AS guests,
+    ) AS guest_orders) AS guest_orders,
     (SELECT coalesce(jsonb_object_agg(variant_id, units), '{{}}') FROM (
         SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id
         WHERE {own} AND stock_state = 'reserved' AND variant_id = ANY(:variants)
@@ -168,7 +168,7 @@ async def find_response_or_check_limits(
     )
     if counts["repeated"]:
         return await keys.find(session, IdempotencyKey, idempotent)
-    _check_pending_orders(counts["pending"], counts["guests"])
+    _check_pending_orders(counts["pending"], counts["guest_orders"])
     _check_program(customer, counts["of_program"])
     reserved = {UUID(variant_id): int(units) for variant_id, units in counts["reserved"].items()}
     _check_reservations(wanted_variants, reserved)
@@ -195,16 +195,17 @@ async def find_within_limits(session: AsyncSession, order_ids: Sequence[UUID]) -
     return set((await session.execute(WITHIN_LIMITS, parameters)).scalars())
 
 
-def _check_pending_orders(pending: int, guests: int) -> None:
+def _check_pending_orders(pending: int, guest_orders: int) -> None:
+    """Raise TooManyPendingOrders. `guest_orders`: the pending orders of all guests with the limit address of this guest; 0 for accounts."""
     limit = settings.catalog_max_pending_orders
     if pending >= limit:
         raise TooManyPendingOrders(
             f"You have {limit} pending orders, and no more are allowed. Pay for one of them or cancel it, then order again.",
             limit=limit,
         )
-    if guests >= GUEST_ORDERS_PER_LIMIT_ADDRESS:
+    if guest_orders >= GUEST_ORDERS_PER_LIMIT_ADDRESS:
         raise TooManyPendingOrders(
-            f"Guests in your network have {guests} pending orders, and no more are allowed. Log in to order, or try again later.",
+            f"Guests in your network have {guest_orders} pending orders, and no more are allowed. Log in to order, or try again later.",
             limit=GUEST_ORDERS_PER_LIMIT_ADDRESS,
         )
 
@@ -237,8 +238,9 @@ def _check_reservations(wanted_variants: Mapping[UUID, WantedVariant], reserved:
         if item.quantity > left[variant_id]
     ]
     if above:
-        names = ", ".join(f"{each['name']} ({each['left']} more)" for each in above[:5])
+        possible = ", ".join(f"{each['left']} × {each['name']}" for each in above[:5])
         raise ReservationLimitReached(
-            f"Your pending orders may reserve only a part of the stock: {names}. Pay for your orders first, or order fewer.",
+            f"Your pending orders may reserve only a part of the stock. You can order at most: {possible}. "
+            "Pay for your pending orders first, or order fewer units.",
             products=above,
         )

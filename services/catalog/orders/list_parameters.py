@@ -42,7 +42,10 @@ def order_filter(
     ] = None,
     email: Annotated[
         EmailAddress | None,
-        Query(description="Only orders of the account with this e-mail address, in upper or lower case"),
+        Query(
+            description="Only orders whose customer has this e-mail address: the account, or the customer of a program. "
+            "Upper and lower case do not matter"
+        ),
     ] = None,
     external_id: Annotated[
         Word | None, Query(description="Only orders that a program placed for its customer with this id")

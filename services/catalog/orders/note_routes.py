@@ -42,5 +42,7 @@ async def add_order_note(
 async def list_order_notes(
     order_id: OrderId, _: OrdersReader, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> OrderNotePage:
-    """Return the notes of staff about an order, newest first. Requires the scope `orders:read`."""
+    """Return the notes about an order, newest first: those of staff, and those about rejected bank transfers. Requires the scope
+    `orders:read`.
+    """
     return await notes.list_notes(session, order_id, limit=limit, cursor=cursor)

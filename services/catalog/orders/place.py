@@ -67,13 +67,17 @@ async def place_order(
         return await with_secrets(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, items, request.metadata or {})
     await _reserve(session, with_stock_level, order.id, customer)
-    rows = [_item_row(position, item) | {"created_at": order.created_at} for position, item in enumerate(items)]
-    await _insert(session, _order_row(order, items, customer), rows, idempotent, order)
+    await _insert(session, order, items, customer, idempotent)
     order.status_token = status_tokens().token_of(order.id)
     if request.address is not None and _needs_fulfilment(items):
         order.address = await store_address(session, order.id, request.address)
     if order.status != OrderStatus.PENDING:
-        await _sell_free(session, order)
+        await _treat_as_paid(session, order)
+    _log_placed(session, order)
+    return order
+
+
+def _log_placed(session: AsyncSession, order: OrderView) -> None:
     after_commit(
         session,
         log.info,
@@ -81,13 +85,15 @@ async def place_order(
         order_id=str(order.id),
         number=order.number,
         amount=format_money(order.amount, order.currency),
-        customer_id=customer.id,
+        customer_id=order.customer_id,
     )
-    return order
 
 
-async def _sell_free(session: AsyncSession, order: OrderView) -> None:
-    """Take the units of an order of amount 0 out of the stock; record its delivery, or that of its digital items if it has others too."""
+async def _treat_as_paid(session: AsyncSession, order: OrderView) -> None:
+    """Do for an order of amount 0 what a payment does for other orders: take its units out of the stock, and deliver its digital items.
+
+    If it has only digital items, the order itself is delivered.
+    """
     await levels.sell(session, [order.id], order.customer_id)
     if order.status == OrderStatus.PAID:
         await deliver_digital_items(session, [order.id])
@@ -133,8 +139,8 @@ def _needs_fulfilment(items: Sequence[PricedItem]) -> bool:
 def _new_order(customer: OrderCustomer, items: Sequence[PricedItem], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(items)
-    status_if_free = OrderStatus.PAID if _needs_fulfilment(items) else OrderStatus.DELIVERED
-    status = OrderStatus.PENDING if amount else status_if_free
+    status_without_payment = OrderStatus.PAID if _needs_fulfilment(items) else OrderStatus.DELIVERED
+    status = OrderStatus.PENDING if amount else status_without_payment
     return OrderView(
         id=uuid4(),
         number=numbers.new_number(),
@@ -160,14 +166,16 @@ def _new_order(customer: OrderCustomer, items: Sequence[PricedItem], metadata: d
 
 async def _insert(
     session: AsyncSession,
-    row: Mapping[str, object],
-    items: Sequence[Mapping[str, object]],
-    idempotent: IdempotentRequest | None,
     order: OrderView,
+    items: Sequence[PricedItem],
+    customer: OrderCustomer,
+    idempotent: IdempotentRequest | None,
 ) -> None:
     """Insert the order. If another order has its random number, it gets another one."""
+    row = _order_row(order, items, customer)
+    item_rows = [_item_row(position, item) | {"created_at": order.created_at} for position, item in enumerate(items)]
     for _ in range(ATTEMPTS):
-        if await insert_order(session, {**row, "number": order.number}, items, idempotent, order):
+        if await insert_order(session, {**row, "number": order.number}, item_rows, idempotent, order):
             return
         order.number = numbers.new_number()
     raise Unavailable("No free order number was found. Please try again.")

@@ -1,8 +1,11 @@
 """Read the positions of the orders that match filters, newest or oldest first.
 
-Each filter but words, ranges of amounts and `currency` has an index on its column, the time and the id. Its matches are read along this
-index, so only as many entries are read as the page has orders, however rare or old the matches are. Words and ranges: if there are few
-matches, they are sorted; otherwise orders are read in the order of their time until the page is full, and so they are for `currency` alone.
+Each filter but `number`, words, ranges of amounts and `currency` has an index on its column, the time and the id. Its matches are read
+along this index, so only as many entries are read as the page has orders, however rare or old the matches are.
+
+- `number` matches at most one order.
+- Words and ranges of amounts: if there are few matches, they are sorted. Otherwise orders are read by time until the page is full.
+- With only the filter `currency`, orders are also read by time until the page is full.
 """
 
 from collections.abc import Sequence
@@ -136,7 +139,8 @@ class _Reader:
         """Read the orders with this value, along the index on the column, the time and the id.
 
         If the planner believes that the value is frequent, it may choose another index, and then reads the orders of all customers until it
-        finds old ones with the value. The condition with ANY and the order, which only this index has, prevent that.
+        finds old ones with the value. The condition with ANY, and the ORDER BY that only this index can serve,
+        prevent that.
         """
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
         conditions = (column == any_(array([value])), *self._within(created_at, order_id), *self.others)
@@ -153,7 +157,7 @@ class _Reader:
         return self._cut(query, product_id, created_at, order_id)
 
     def along_statuses(self) -> Query:
-        """Read the first orders of each status, and of them the first."""
+        """Return the statement that reads up to `limit` orders of each status, and keeps the first `limit` of all of them."""
         each = [
             self.along(ORDERS.c.status, literal(status.value, Text)).subquery()
             for status in sorted(self.selected.statuses)

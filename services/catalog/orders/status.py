@@ -22,8 +22,8 @@ from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
 
 REQUESTS_PER_MINUTE = 600
-"""The limit for each IP address. It is high, because the customers of a mobile network can share an address, and because it only protects
-the database: status tokens cannot be guessed."""
+"""The limit for each limit address: an IPv4 address or IPv6 /64 network (kit/http/client_address.py). It is high, because the customers of
+a mobile network can share an address, and because it only protects the database: status tokens cannot be guessed."""
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
@@ -103,7 +103,8 @@ class OrderStatusView(ResponseModel):
     responses=problem_responses(StatusTokenNotFound),
 )
 async def get_order_status(status_token: Token, session: Reading) -> OrderStatusView:
-    """Return the status of the order without an access token, at most 600 times a minute for each address.
+    """Return the status of the order without an access token, at most 600 times a minute for each IPv4 address or IPv6 /64
+    network.
 
     The response has no account, address, tracking number or payment reference, because a link with the token may be forwarded to others.
     """

@@ -57,7 +57,7 @@ router = Router(prefix="/catalog/orders", tags=["orders"])
     response_class=HTMLResponse,
 )
 async def show_order_status(status_token: Token, session: Reading) -> HTMLResponse:
-    """Show what GET /catalog/orders/status/{status_token} answers as a page for browsers. Both have the same limit for each address."""
+    """Show what GET /catalog/orders/status/{status_token} answers as a page for browsers. Both count for the same limit."""
     try:
         order = await load_status(session, status_token)
     except StatusTokenNotFound as problem:

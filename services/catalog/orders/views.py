@@ -105,7 +105,6 @@ def _view(
     fulfilments: list[FulfilmentView],
     address: AddressView | None,
 ) -> OrderView:
-    # The payer may have paid more than the order's amount.
     paying = [each for each in payments if each.reference == order.payment_reference]
     refunded = sum(each.refunded_amount for each in paying)
     in_other_currency = next((each.refunded_in_other_currency for each in paying), None)
@@ -120,6 +119,7 @@ def _view(
             external_id=order.customer_external_id,
         ),
         items=items,
+        # The payer may have paid more than the order's amount, and got back all of it.
         refunded_amount=min(refunded, order.amount),
         refunded_in_other_currency=in_other_currency,
         partially_refunded=order.status != OrderStatus.REFUNDED and (refunded > 0 or in_other_currency is not None),

@@ -44,8 +44,8 @@ async def list_all_refunds(
 def _newest(status: RefundStatus, conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[int]:
     """Select the numbers of the newest refunds with this status.
 
-    Nearly all refunds are processed: the primary key finds those. For all others the condition with ANY and the order, which only the
-    partial index has, keep the planner from walking the primary key through the whole table (payment_lists.py).
+    Nearly all refunds are processed: the primary key finds those. For all others, the condition with ANY, and the ORDER BY that only
+    the partial index can serve, keep the planner from walking the primary key through the whole table (payment_lists.py).
     """
     numbers = select(Refund.number).where(*conditions).limit(limit)
     if status == RefundStatus.PROCESSED:

@@ -211,6 +211,7 @@ async def test_fulfil_when_the_units_are_not_in_stock_yet_then_409_until_they_ar
     order = await paid_order(client, customer, {cup: 2})
     refused = await fulfil(client, editor, order, {cup: 1})
     assert (refused.status_code, refused.json()["code"]) == (409, "units_missing")
+    assert refused.json()["detail"].startswith("Not all units of these items are in stock: ")
     body = {"kind": "received", "quantity": 2, "reason": "test"}
     headers = editor | {"Idempotency-Key": uuid4().hex}
     await client.post(f"/catalog/products/{cup}/stock-movements", json=body, headers=headers)

@@ -133,6 +133,18 @@ async def test_erase_when_the_caller_is_staff_then_any_address_is_erased_and_the
     assert (await fulfil(client, editor, order, units, step="deliver")).status_code == 201
 
 
+async def test_tracking_when_the_order_never_had_an_address_then_it_is_refused(
+    client: httpx.AsyncClient, editor: Headers, customer: Headers
+) -> None:
+    repair = await create_product(5, kind="service")
+    order = await create_order(client, customer, {repair: 1})
+    await handle_events(payment_succeeded(order, f"pay-{order}"))
+    refused = await fulfil(client, editor, order, {repair: 1}, step="deliver", tracking="GIG-1")
+    assert (refused.status_code, refused.json()["code"]) == (409, "address_erased")
+    assert refused.json()["detail"].startswith("The order has no address (erased, or never given).")
+    assert (await fulfil(client, editor, order, {repair: 1}, step="deliver")).status_code == 201
+
+
 async def test_prune_when_orders_are_older_than_24_months_then_their_addresses_are_erased_in_batches(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:

@@ -73,6 +73,7 @@ async def test_place_when_one_customer_orders_the_whole_stock_then_half_of_it_is
     refused = await place_order(client, customer, {cup: 21})
     assert (refused.status_code, refused.json()["code"]) == (409, "reservation_limit_reached")
     assert refused.json()["products"] == [{"product_id": str(cup), "name": "Cup", "wanted": 21, "left": 20}]
+    assert "You can order at most: 20 × Cup. Pay for your pending orders first" in refused.json()["detail"]
     limit = asyncio.Semaphore(10)
 
     async def order() -> int:

@@ -1,4 +1,4 @@
-"""Notes of staff about orders."""
+"""Notes about orders that staff write. test_rejected_transfers.py tests those about rejected bank transfers."""
 
 import httpx
 import pytest
