@@ -122,7 +122,8 @@ async def _collect(session: AsyncSession, reference: str) -> History:
     acts = await list_entries(session, AuditLogEntry, AuditFilter(subject=reference), MAX_ROWS)
     # An outbox row has no column for the reference; the outbox is nearly empty unless the broker is down.
     text = bindparam("reference", f'"{reference}"'.encode(), LargeBinary)
-    unpublished = select(OutboxRow).where(func.position(text.op("IN")(OutboxRow.body)) > 0).limit(MAX_ROWS)
+    about_payment = func.position(text.op("IN")(OutboxRow.body)) > 0
+    unpublished = select(OutboxRow).where(about_payment).order_by(OutboxRow.id.desc()).limit(MAX_ROWS)
     (view,) = await held_views(session, [payment])
     return History(
         payment=view,
@@ -133,7 +134,7 @@ async def _collect(session: AsyncSession, reference: str) -> History:
         disputes=[DisputeView.model_validate(each) for each in (await session.execute(disputes)).scalars()],
         rejected_transfers=[RejectedTransferView.of(each, reference, payment.currency) for each in transfers],
         audit_log=[AuditEntryView.model_validate(entry) for entry in acts],
-        outbox=[OutboxEventView.model_validate(row) for row in (await session.execute(unpublished)).scalars()],
+        outbox=[OutboxEventView.model_validate(row) for row in reversed((await session.scalars(unpublished)).all())],
     )
 
 

@@ -12,6 +12,7 @@ from tests.factories.payments import create_dispute, create_paid_payment, create
 from tests.fakes.paystack import charge_success
 from tests.fixtures.payments_cli import OPERATOR, CommandLine
 from tests.fixtures.payments_requests import deliver
+from tests.fixtures.payments_rows import execute
 
 
 async def test_list_shows_the_payments_that_match_all_options(command: CommandLine) -> None:
@@ -76,6 +77,20 @@ async def test_show_prints_the_whole_history_of_a_payment(client: httpx.AsyncCli
     async with sessions.begin() as session:
         await session.execute(delete(OutboxRow))  # the relay has published them
     assert (await command.run("payments", "show", one.reference, "--json")).json["outbox"] == []
+
+
+async def test_show_when_a_payment_has_many_unpublished_events_then_shows_the_newest_ones(command: CommandLine) -> None:
+    one = await create_payment()
+    await execute(
+        """
+        INSERT INTO outbox (event_id, type, body)
+        SELECT gen_random_uuid(), 'event-' || number, convert_to(format('{"reference":"%s"}', CAST(:reference AS text)), 'UTF8')
+        FROM generate_series(1, 203) AS number
+        """,
+        reference=one.reference,
+    )
+    shown = (await command.run("payments", "show", one.reference, "--json")).json["outbox"]
+    assert [each["type"] for each in shown] == [f"event-{number}" for number in range(4, 204)]
 
 
 async def test_show_when_the_payment_is_unknown_ends_with_exit_code_1(command: CommandLine) -> None:
