@@ -11,7 +11,39 @@ from services.payments.cli.options import ACTIONS, MAX_ID, Limit, ResolutionName
 
 cli = create_cli("List and show disputes, and respond to them.")
 DisputeId = Annotated[int, typer.Argument(min=0, max=MAX_ID, help="Paystack's id of the dispute.")]
+Resolution = Annotated[
+    ResolutionName,
+    typer.Option(
+        "--resolution",
+        metavar="RESOLUTION",
+        help="declined: you contest it and the bank decides; merchant-accepted: the payer is refunded.",
+    ),
+]
+Message = Annotated[str, typer.Option("--message", metavar="TEXT", help="Explanation, which is sent to Paystack.")]
+File = Annotated[
+    Path,
+    typer.Option(
+        "--file",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="File to upload. Paystack requires one for both resolutions.",
+    ),
+]
+RefundSubunits = Annotated[
+    int | None,
+    typer.Option(
+        "--refund-subunits", min=0, help="Amount to refund in subunits. Default: the disputed amount, or 0 if declined."
+    ),
+]
+
 EVIDENCE = "Evidence for the bank"
+CustomerEmail = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: e-mail address of the customer.")]
+CustomerName = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: name of the customer.")]
+CustomerPhone = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: phone number of the customer.")]
+ServiceDetails = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: what was sold, how it was delivered.")]
+DeliveryAddress = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: address of the delivery.")]
+DeliveryDate = Annotated[str | None, typer.Option(help=f"{EVIDENCE}: date of the delivery, as 2026-11-20.")]
 
 
 @cli.command(name="list")
@@ -36,41 +68,16 @@ def show(dispute_id: DisputeId, as_json: AsJson = False) -> None:
 @cli.command()
 def respond(
     dispute_id: DisputeId,
-    resolution: Annotated[
-        ResolutionName,
-        typer.Option(
-            "--resolution",
-            metavar="RESOLUTION",
-            help="declined: you contest it and the bank decides; merchant-accepted: the payer is refunded.",
-        ),
-    ],
-    message: Annotated[str, typer.Option("--message", metavar="TEXT", help="Explanation, which is sent to Paystack.")],
-    file: Annotated[
-        Path,
-        typer.Option(
-            "--file",
-            exists=True,
-            dir_okay=False,
-            readable=True,
-            help="File to upload. Paystack requires one for both resolutions.",
-        ),
-    ],
-    refund_subunits: Annotated[
-        int | None,
-        typer.Option(
-            "--refund-subunits",
-            min=0,
-            help="Amount to refund in subunits. Default: the disputed amount, or 0 if declined.",
-        ),
-    ] = None,
-    customer_email: Annotated[str | None, typer.Option(help=f"{EVIDENCE}: e-mail address of the customer.")] = None,
-    customer_name: Annotated[str | None, typer.Option(help=f"{EVIDENCE}: name of the customer.")] = None,
-    customer_phone: Annotated[str | None, typer.Option(help=f"{EVIDENCE}: phone number of the customer.")] = None,
-    service_details: Annotated[
-        str | None, typer.Option(help=f"{EVIDENCE}: what was sold, how it was delivered.")
-    ] = None,
-    delivery_address: Annotated[str | None, typer.Option(help=f"{EVIDENCE}: address of the delivery.")] = None,
-    delivery_date: Annotated[str | None, typer.Option(help=f"{EVIDENCE}: date of the delivery, as 2026-11-20.")] = None,
+    resolution: Resolution,
+    message: Message,
+    file: File,
+    refund_subunits: RefundSubunits = None,
+    customer_email: CustomerEmail = None,
+    customer_name: CustomerName = None,
+    customer_phone: CustomerPhone = None,
+    service_details: ServiceDetails = None,
+    delivery_address: DeliveryAddress = None,
+    delivery_date: DeliveryDate = None,
     as_json: AsJson = False,
 ) -> None:
     """Respond to an open dispute: upload the file, send the evidence if there is any, and accept or decline.
