@@ -4,7 +4,7 @@ import sqlite3
 
 
 def find_session_timeout(connection: sqlite3.Connection) -> int:
-    """Return the seconds for which an unpaid checkout lives; 0: without end."""
+    """Return the seconds for which an unpaid checkout lives; 0 if a checkout has no end."""
     row = connection.execute("SELECT payment_session_timeout FROM integration").fetchone()
     return int(row[0]) if row else 0
 

@@ -27,7 +27,7 @@ UPDATE = {
 
 @router.get(PATH, name="session_timeout", summary="Show the payment session timeout")
 async def show_session_timeout(state: CurrentState) -> Response:
-    """Show how many seconds an unpaid checkout lives; 0: without end."""
+    """Show how many seconds an unpaid checkout lives; 0 if a checkout has no end."""
     return success(
         "Payment session timeout retrieved",
         {"payment_session_timeout": await state.store.run(queries.find_session_timeout)},

@@ -118,7 +118,7 @@ class RefundNotAwaitingAccount(Problem):
 
 
 class RefundNotFailed(Problem):
-    """Only a refund that failed, or that Paystack refused, can be closed: check the status of this refund."""
+    """Only a failed refund can be closed, or one that Paystack refused and that is not sent again within five minutes: check its status."""
 
     status = 409
 

@@ -122,7 +122,7 @@ class HeldReview(ResponseModel):
     """What an operator needs for a decision about a held payment."""
 
     expected: int | None = Field(
-        description="Amount of the order, in subunits of `currency`; null if the reference is unknown here"
+        description="Amount of the order, in subunits of `currency`; null if the payment has no order, because its reference was unknown"
     )
     received: int = Field(
         description="Amount that was received and is not refunded, in subunits of `received_currency`. Unfinished refunds are subtracted"
@@ -170,7 +170,7 @@ class PaymentView(ResponseModel):
 
     reference: str = Field(description="Unique reference of the payment, here and at Paystack")
     order_id: UUID | None = Field(
-        description="Id of the order; null if the reference of the payment is unknown here and it is not bound to an order"
+        description="Id of the order; null if the reference of the payment was unknown, until an operator binds the payment to an order"
     )
     status: PaymentStatus = Field(
         description="`abandoned`: not initialized at Paystack, or not paid in time; `held`: paid, waits for manual review"

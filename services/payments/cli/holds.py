@@ -54,7 +54,9 @@ def bind(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Bind held money to an order of the same amount, if its reference is unknown here. The order is delivered.
+    """Bind a payment to an order of the same amount. The order is delivered.
+
+    Only a payment that is held because its reference was unknown (`unknown_reference`) can be bound: it has no order.
 
     Exit code 1: the payment does not exist, is not held or has an order already, or the order is not found or has another amount.
     """

@@ -46,8 +46,9 @@ def close(
 ) -> None:
     """Close a failed refund after you have dealt with it: paid the money back in another way, or requested it again.
 
-    It then needs no operator any more. A refund that Paystack refused can be closed too: it is not sent again.
-    Exit code 1: the refund does not exist, has not failed, is closed already, or is sent again within the next minutes.
+    It then needs no operator any more. A refund that Paystack refused can be closed too, except in the five minutes before it is sent
+    again; it is then not sent again.
+    Exit code 1: the refund does not exist, was neither refused nor failed, is closed already, or is sent again within five minutes.
     """
     call(f"{ACTIONS}.refunds:close", refund_id, reason, as_json=as_json)
 

@@ -61,8 +61,9 @@ def reprocess(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess the webhook events that have one of the given ids and match all given options; at least one is required. Idempotent.
+    """Reprocess the webhook events that have one of the given ids and match all given options. Idempotent.
 
+    Give at least one id or one option.
     Exit code 1: the command was interrupted, and some of the events were not reprocessed.
     """
     if not ids and status is None and event is None and since is None and until is None:

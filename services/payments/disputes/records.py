@@ -2,7 +2,7 @@
 
 The first webhook event of a dispute creates its record, so that its deadline is known even while Paystack does not answer; the poller's
 search creates the record if that event was lost. Later events only schedule a poll (poller.py), because the state of a recorded dispute is
-taken from Paystack's responses (GET /dispute/:id and PUT /dispute/:id/resolve). A resolved dispute stays resolved.
+taken from Paystack's answers (GET /dispute/:id and PUT /dispute/:id/resolve). A resolved dispute stays resolved.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Respond to disputes: upload evidence, accept or decline. No database transaction is open during the calls to Paystack."""
+"""Respond to disputes: upload evidence, accept or decline. No database transaction is open during the calls to Paystack.
+
+A response is ours, to a dispute. An answer is what Paystack returns to a call.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -60,30 +63,37 @@ async def resolve_dispute(
     request: ResolveDispute,
     actor: Actor,
 ) -> Dispute:
-    """Accept or decline a dispute at Paystack, and record the response.
+    """Send our response to a dispute to Paystack: accept or decline it. Then record the response.
 
-    If Paystack's response is lost, the dispute is fetched. Raises PaystackUnavailable if it cannot be fetched, or if the fetched dispute
+    If Paystack's answer is lost, the dispute is fetched. Raises PaystackUnavailable if it cannot be fetched, or if the fetched dispute
     still waits for our response.
     """
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)
     response = {"resolution": body["resolution"], "refund_amount": body["refund_amount"]}
     await _record(sessions, actor, "dispute.responded", dispute, response, request.message)
-    try:
-        reported = await paystack.disputes.resolve(dispute_id, body)
-    except NoAnswer as error:
-        fetched = await _fetch(paystack, dispute_id)
-        if fetched is None or records.dispute_status(fetched) in AWAITING_RESPONSE:
-            raise await _problem_after_error(sessions, dispute_id, error) from error
-        reported = fetched
-    except PaystackError as error:
-        raise await _problem_after_error(sessions, dispute_id, error) from error
+    reported = await _resolve_at_paystack(sessions, paystack, dispute_id, body)
     async with sessions.begin() as session:
-        # A response about another dispute is not applied; the poll reads the state of the right one.
+        # An answer about another dispute is not applied; the poll reads the state of the right one.
         if reported.id == dispute_id:
             await records.apply(session, reported)
         await records.schedule_poll(session, dispute_id)
         return await _set_values(session, dispute_id, response_message=request.message, responded_by=actor.id)
+
+
+async def _resolve_at_paystack(
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, body: dict[str, Any]
+) -> PaystackDispute:
+    """Send our response. Return the dispute as Paystack's answer has it or, if the answer is lost, as it is fetched afterwards."""
+    try:
+        return await paystack.disputes.resolve(dispute_id, body)
+    except NoAnswer as error:
+        fetched = await _fetch(paystack, dispute_id)
+        if fetched is None or records.dispute_status(fetched) in AWAITING_RESPONSE:
+            raise await _problem_after_error(sessions, dispute_id, error) from error
+        return fetched
+    except PaystackError as error:
+        raise await _problem_after_error(sessions, dispute_id, error) from error
 
 
 async def _record(
@@ -94,7 +104,7 @@ async def _record(
     after: Mapping[str, object],
     reason: str | None = None,
 ) -> None:
-    """Record an act in the audit log before the call to Paystack, so that it is recorded even if the response of the call is lost."""
+    """Record an act in the audit log before the call to Paystack, so that it is recorded even if the answer is lost."""
     async with sessions.begin() as session:
         before = {"status": dispute.status, "reference": dispute.reference}
         await audit.record(session, AuditLogEntry, actor, act, dispute.id, before=before, after=after, reason=reason)
@@ -142,7 +152,7 @@ async def _set_values(session: AsyncSession, dispute_id: int, **values: object) 
 async def _problem_after_error(
     sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError
 ) -> Problem:
-    """Schedule a poll, because Paystack may have changed the dispute before the error. Return the error response."""
+    """Schedule a poll, because Paystack may have changed the dispute before the error. Return the problem for our client."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
     return problem_from_paystack(error, DisputeRefused)

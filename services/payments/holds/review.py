@@ -65,7 +65,7 @@ async def accept(
 
 
 async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order, reason: str) -> Payment:
-    """Bind held money whose reference is unknown here to an order whose amount is the payment's remaining amount.
+    """Bind a payment to an order that costs the remaining amount of the payment, if it is held because its reference was unknown.
 
     Raises PaymentNotFound, NotHeld, OrderNotBindable.
     """

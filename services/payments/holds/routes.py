@@ -67,9 +67,10 @@ async def bind_payment(
     reference: Reference,
     request: BindPayment,
 ) -> PaymentView:
-    """Bind held money to an order of the same amount, if its reference is unknown here. The order is delivered.
+    """Bind a payment to an order of the same amount, if it is held because its reference was unknown. The order is delivered.
 
-    The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
+    Such a payment has the `held_reason` `unknown_reference` and no order. The order must be pending or expired, and must cost exactly the
+    remaining amount of the payment. Requires the scope `payments:decide`.
     """
     order = await clients.catalog.get_order(request.order_id, caller)
     async with sessions.begin() as session:

@@ -24,7 +24,7 @@ class AcceptPayment(RequestModel):
 
 
 class BindPayment(RequestModel):
-    """Bind held money to an order of the same amount, if its reference is unknown here."""
+    """Bind a payment to an order of the same amount, if it is held because its reference was unknown."""
 
     model_config = example(
         {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Bank transfer of 3 May, confirmed by phone"}

@@ -27,8 +27,8 @@ async def record_chargeback(
 ) -> None:
     """Record the chargeback of a lost dispute, and set it to processed if its transaction is reversed. The caller has locked the payment.
 
-    While a refund is requested and not sent, nothing is recorded: the amount that is left for the chargeback depends on whether Paystack
-    accepts that refund. A refund that Paystack refused is not sent again: the bank has paid the money back.
+    While Paystack has not accepted a requested refund, nothing is recorded: the amount that is left for the chargeback depends on whether
+    Paystack accepts that refund. A refund that Paystack refused is not sent again: the bank has paid the money back.
     """
     refund = await find_chargeback(session, dispute.id)
     if refund is None:
@@ -67,7 +67,7 @@ async def record_pending_chargebacks(session: AsyncSession, payment: Payment) ->
 
 
 async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
-    """Return True if a refund is requested and not sent. Until Paystack accepts or refuses it, the remaining amount is unknown."""
+    """Return True if a refund has the status `requested`: Paystack has not accepted it yet, so the remaining amount is unknown."""
     query = (
         select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == RefundStatus.REQUESTED).limit(1)
     )

@@ -69,7 +69,7 @@ async def list_all_refunds(
 ) -> RefundPage:
     """Return the refunds of all payments, newest first. Requires the scope `payments:read`.
 
-    Failed refunds are listed no matter who requested them, also those that were made on Paystack's dashboard.
+    Refunds that were made on Paystack's dashboard are listed too.
     """
     before = None if cursor is None else decode_cursor(cursor, "refunds", int)[0]
     rows = await lists.list_all_refunds(session, status or (), limit + 1, before)

@@ -49,8 +49,8 @@ def _find_problem(payment: Payment, refund: Refund, refunds: Sequence[Refund]) -
     if made_elsewhere:
         return (
             f"Not sent: after this refund was requested, {format_money(made_elsewhere, currency)} of the payment was refunded "
-            "on Paystack's dashboard or by Paystack itself. Check whether the payer has got this money by that refund; if not, "
-            "request it again."
+            "on Paystack's dashboard or by Paystack itself. Check whether that refund replaces this one; if it does not, request "
+            "this refund again."
         )
     left = payment.received - sum(each.amount for each in at_paystack)
     if refund.amount > left:

@@ -50,7 +50,10 @@ class SweepStatus(TypedDict):
 
 
 class SessionTimeout(TypedDict):
-    """How long an unpaid checkout lives at Paystack. `seconds`: 0 without end, null if Paystack did not answer; `error` says why."""
+    """How long an unpaid checkout lives at Paystack.
+
+    `seconds`: 0 if a checkout has no end, null if Paystack did not answer; `error` then says why.
+    """
 
     seconds: int | None
     error: str | None
