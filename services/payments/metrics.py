@@ -15,7 +15,7 @@ from services.payments.rejected_transfers.models import RejectedTransfer
 from services.payments.statuses import PaymentStatus
 from services.payments.webhooks.models import WebhookEvent
 
-FAILED_TRANSFERS = select(RejectedTransfer.id).where(RejectedTransfer.failed_at.is_not(None))
+REJECTED_TRANSFERS_FAILED = select(RejectedTransfer.id).where(RejectedTransfer.failed_at.is_not(None))
 INTERVAL_SECONDS = 5
 OVERDUE_SECONDS = 60
 
@@ -23,9 +23,9 @@ oldest_webhook_event_age = MeasuredGauge(
     "webhook_events_oldest_age_seconds",
     "Seconds since the oldest waiting webhook event became due. One that waits for its next attempt is not due",
 )
-refunds_needing_attention = MeasuredGauge(
-    "refunds_needing_attention",
-    "Refunds that need an operator: they failed, no matter who requested them, or Paystack needs the number of the payer's bank account",
+refunds_that_need_an_operator = MeasuredGauge(
+    "refunds_that_need_an_operator",
+    "Refunds that failed, until their payment is fully refunded or an operator closes them; and those that need the payer's bank account",
 )
 refunds_refused = MeasuredGauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
 payments_held = MeasuredGauge("payments_held", "Payments that wait for manual review")
@@ -39,12 +39,12 @@ dispute_due_seconds = MeasuredGauge(
 )
 
 
-def refunds_that_need_an_operator() -> Select[int]:
+def select_refunds_that_need_an_operator() -> Select[int]:
     """Select the refunds that wait for the payer's bank account, and the failed refunds that nobody has dealt with."""
     return select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(NEEDS_OPERATOR)
 
 
-def refused_refunds() -> Select[int]:
+def select_refused_refunds() -> Select[int]:
     """Select the refunds that Paystack refused and that are sent again later."""
     return select(Refund.number).where(REFUSED)
 
@@ -77,12 +77,12 @@ class Metrics:
                 session, select(WebhookEvent.id).where(due), WebhookEvent.next_attempt_at
             )
             oldest_webhook_event_age.set(age)
-            refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
-            refunds_refused.set(await count_up_to(session, refused_refunds()))
+            refunds_that_need_an_operator.set(await count_up_to(session, select_refunds_that_need_an_operator()))
+            refunds_refused.set(await count_up_to(session, select_refused_refunds()))
             payments_held.set(
                 await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
             )
-            rejected_transfers_failed.set(await count_up_to(session, FAILED_TRANSFERS))
+            rejected_transfers_failed.set(await count_up_to(session, REJECTED_TRANSFERS_FAILED))
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
             seconds = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if seconds is None else seconds)

@@ -71,7 +71,7 @@ class CardDeactivator:
             card = (await session.execute(due)).one_or_none()
         if card is None:
             return False
-        if not await self.paystack.rate_limit.acquire("others", shutdown):
+        if not await self.paystack.rate_limit.acquire("other_calls", shutdown):
             return False
         if card.authorization_code is not None:
             await self.paystack.authorizations.deactivate(card.authorization_code)

@@ -68,10 +68,10 @@ async def charge_saved_card(
             return PaymentView.model_validate(locked.stored_response.body)
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
-        session_timeout = await paystack.integration.session_timeout()
+        checkout_timeout = await paystack.integration.session_timeout()
         # A challenge opens a checkout page at the latest when the call ends.
         opened_at = datetime.now(UTC) + timedelta(seconds=CALL_SECONDS)
-        ends_at = payable_until(opened_at, session_timeout, transfer_seconds=0)
+        ends_at = payable_until(opened_at, checkout_timeout, transfer_seconds=0)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, request.card_id)
             payment = await _insert_payment(session, caller, order, card, request.metadata, ends_at)

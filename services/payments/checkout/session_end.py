@@ -9,16 +9,16 @@ PESALINK_SECONDS = 25 * 60
 """How long a Pesalink account in Kenya lives (Paystack's documentation)."""
 
 
-def payable_until(opened_at: datetime, session_timeout: int | None, transfer_seconds: int) -> datetime | None:
+def payable_until(opened_at: datetime, checkout_timeout: int | None, transfer_seconds: int) -> datetime | None:
     """Return the time until which a payment can be completed, or None if there is no such limit or it is not known.
 
-    `opened_at`: the latest time at which the checkout can have been opened. `session_timeout`: Paystack's payment_session_timeout in
+    `opened_at`: the latest time at which the checkout can have been opened. `checkout_timeout`: Paystack's payment_session_timeout in
     seconds; 0 means no limit, None that it is not known. `transfer_seconds`: the life of an account for a bank transfer, which the payer
     may get at the last moment.
     """
-    if not session_timeout:
+    if not checkout_timeout:
         return None
-    return opened_at + timedelta(seconds=session_timeout + transfer_seconds)
+    return opened_at + timedelta(seconds=checkout_timeout + transfer_seconds)
 
 
 def transfer_seconds(currency: str, channels: Collection[Channel] | None, account_seconds: int) -> int:

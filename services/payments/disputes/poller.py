@@ -70,7 +70,7 @@ class DisputePoller:
     async def search(self, shutdown: Shutdown) -> None:
         """Record the disputes that wait for our response, in case their webhook events were lost. Raises PaystackError."""
         for page in range(1, MAX_PAGES + 1):
-            if not await self.paystack.rate_limit.acquire("others", shutdown):
+            if not await self.paystack.rate_limit.acquire("other_calls", shutdown):
                 return
             reported = await self.paystack.disputes.list_with_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
             async with self.sessions.begin() as session:
@@ -88,7 +88,7 @@ class DisputePoller:
         if taken is None:
             return False
         dispute_id, attempts, leased_until = taken
-        if not await self.paystack.rate_limit.acquire("others", shutdown):
+        if not await self.paystack.rate_limit.acquire("other_calls", shutdown):
             return False
         try:
             reported = await self.paystack.disputes.fetch(dispute_id)

@@ -18,8 +18,8 @@ from services.payments.mode import Mode
 from services.payments.paystack.circuit_breaker import CircuitBreaker
 from services.payments.paystack.shared_budget import Counter, SharedBudget
 
-Bucket = Literal["verify", "charge", "others"]
-"""Groups of calls for which Paystack may have separate limits."""
+Bucket = Literal["verify", "charge", "other_calls"]
+"""Groups of calls for which Paystack may have separate limits. `other_calls`: all that do not verify, initialize or charge."""
 
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 DOCUMENTED_LIMITS = {Mode.TEST: 100, Mode.LIVE: 600}
@@ -52,7 +52,9 @@ def bucket_of(path: str) -> Bucket:
     """Return the bucket that a call counts against."""
     if path.startswith("/transaction/verify/"):
         return "verify"
-    return "charge" if path.startswith(("/transaction/initialize", "/transaction/charge_authorization")) else "others"
+    return (
+        "charge" if path.startswith(("/transaction/initialize", "/transaction/charge_authorization")) else "other_calls"
+    )
 
 
 @dataclass(slots=True)

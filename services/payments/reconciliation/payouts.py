@@ -51,11 +51,11 @@ class PayoutComparison:
             is_last = page.last or not (recent or page.unreadable)
 
     async def _settlement_page(self, number: int) -> SettlementPage:
-        return await self.reader.read("others", lambda: self.reader.paystack.settlements.page(number))
+        return await self.reader.read("other_calls", lambda: self.reader.paystack.settlements.page(number))
 
     async def _transaction_page(self, settlement: PaystackSettlement, number: int) -> TransactionPage:
         return await self.reader.read(
-            "others", lambda: self.reader.paystack.settlements.transactions(settlement.id, number)
+            "other_calls", lambda: self.reader.paystack.settlements.transactions(settlement.id, number)
         )
 
     async def _compare_settlement(self, settlement: PaystackSettlement) -> None:

@@ -72,7 +72,7 @@ class TransactionComparison:
 
     async def _page(self, start: datetime, end: datetime, number: int) -> TransactionPage:
         return await self.reader.read(
-            "others", lambda: self.reader.paystack.transactions.list_created(start, end, number)
+            "other_calls", lambda: self.reader.paystack.transactions.list_created(start, end, number)
         )
 
     async def compare_listed(self, charges: Sequence[Charge]) -> Listed:

@@ -139,7 +139,7 @@ class RefundExecutor:
         return None if leased_until is None else replace(due, leased_until=leased_until, lease_ends=lease_ends)
 
     async def _sync_due(self, shutdown: Shutdown, due: DuePayment) -> None:
-        if not await self.paystack.rate_limit.acquire("others", shutdown):
+        if not await self.paystack.rate_limit.acquire("other_calls", shutdown):
             return
         # The wait for the rate limit can be longer than the lease, so the lease is renewed after it.
         async with self.sessions.begin() as session:

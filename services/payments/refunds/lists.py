@@ -50,9 +50,9 @@ def _newest(status: RefundStatus, conditions: Sequence[ColumnElement[bool]], lim
     numbers = select(Refund.number).where(*conditions).limit(limit)
     if status == RefundStatus.PROCESSED:
         return numbers.where(Refund.status == status).order_by(Refund.number.desc())
-    unfinished = Refund.status != literal_column("'processed'")
+    not_processed = Refund.status != literal_column("'processed'")
     has_status = Refund.status == any_(array([literal(status, Text)]))
-    return numbers.where(has_status, unfinished).order_by(Refund.status.desc(), Refund.number.desc())
+    return numbers.where(has_status, not_processed).order_by(Refund.status.desc(), Refund.number.desc())
 
 
 async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:

@@ -32,7 +32,7 @@ class Refund(Base):
         CheckConstraint("(closed_by IS NULL) = (closed_reason IS NULL)", name="closed_with_reason"),
         CheckConstraint("closed_by IS NULL OR status = 'failed'", name="closed_after_failure"),
         Index(None, "payment_id", "number"),
-        Index("ix_refunds_unfinished", "status", "number", postgresql_where=text("status <> 'processed'")),
+        Index("ix_refunds_not_processed", "status", "number", postgresql_where=text("status <> 'processed'")),
     )
 
     number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -86,7 +86,7 @@ class TransferMatcher:
         )
         async with self.sessions.begin() as session:
             row = (await session.execute(due)).one_or_none()
-        if row is None or not await self.paystack.rate_limit.acquire("others", shutdown):
+        if row is None or not await self.paystack.rate_limit.acquire("other_calls", shutdown):
             return False
         transfer = DueTransfer(*row)
         try:

@@ -117,11 +117,11 @@ class Backfill:
         paystack = self._paystack
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            if not await paystack.rate_limit.acquire("others", shutdown):
+            if not await paystack.rate_limit.acquire("other_calls", shutdown):
                 return False
             page = await paystack.webhook_events.page(since, until, cursor)
             for event in await self._select_possibly_missing(page.events):
-                if not await paystack.rate_limit.acquire("others", shutdown):
+                if not await paystack.rate_limit.acquire("other_calls", shutdown):
                     return False
                 report.stored += await self._fetch_and_store(event)
                 await self._lease.renew()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Select, select, text
 
 from services.payments.db import engine
-from services.payments.metrics import refunds_that_need_an_operator
+from services.payments.metrics import select_refunds_that_need_an_operator
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund
 from tests.fixtures.apps import RunningApp
@@ -41,7 +41,7 @@ LISTS = {
     "unfinished refunds": refunds_of_status("requested", "pending", "processing", "needs-attention")
     .order_by(Refund.number.desc())
     .limit(50),
-    "refunds for an operator": refunds_that_need_an_operator(),
+    "refunds for an operator": select_refunds_that_need_an_operator(),
 }
 
 
@@ -60,5 +60,5 @@ async def plans(started_payments: RunningApp) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_query_uses_an_index_of_rare_rows(plans: dict[str, str], name: str) -> None:
-    assert "ix_payments_status_id" in plans[name] or "ix_refunds_unfinished" in plans[name], plans[name]
+    assert "ix_payments_status_id" in plans[name] or "ix_refunds_not_processed" in plans[name], plans[name]
     assert "Seq Scan on payments" not in plans[name], plans[name]

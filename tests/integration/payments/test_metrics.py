@@ -26,7 +26,7 @@ WORKER_METRICS = {
     "payments_held",
     "webhook_events_oldest_age_seconds",
     "inbox_unprocessed_entries",
-    "refunds_needing_attention",
+    "refunds_that_need_an_operator",
     "refunds_refused",
     "rejected_transfers_failed",
     "disputes_open",

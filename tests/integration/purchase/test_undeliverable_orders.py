@@ -147,14 +147,14 @@ async def test_failed_refund_of_an_undeliverable_order_needs_an_operator(
     shop.paystack.end_refund(one, one.refunds[0], "failed")
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert metric("refunds_needing_attention") == 1
+    assert metric("refunds_that_need_an_operator") == 1
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "succeeded"
     assert (await shop.request_refund(one.reference)).status_code == 202
     await shop.run_job("refund")
     shop.paystack.end_refund(one, one.refunds[1])
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert metric("refunds_needing_attention") == 0
+    assert metric("refunds_that_need_an_operator") == 0
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "refunded"
 
 

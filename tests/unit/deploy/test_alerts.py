@@ -49,4 +49,4 @@ def test_every_metric_that_is_worth_an_alert_has_a_rule() -> None:
     documented = set(re.findall(r"^\| `(\w+)", text, re.MULTILINE))
     used = {metric for rule in rules() for metric in metrics_of(rule)}
     assert documented == used
-    assert {"refunds_needing_attention", "refunds_refused"} <= used
+    assert {"refunds_that_need_an_operator", "refunds_refused"} <= used

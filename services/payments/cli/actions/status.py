@@ -15,11 +15,11 @@ from kit.messaging.entry_status import EntryStatus
 from services.payments.cli.actions.command import Context, run
 from services.payments.cli.actions.output import out, print_json
 from services.payments.cli.actions.status_table import (
+    CheckoutTimeout,
     DisputeCounts,
     EntryCounts,
     LastBackfill,
     OutboxCounts,
-    SessionTimeout,
     Status,
     SweepStatus,
     WorkerStatus,
@@ -27,10 +27,10 @@ from services.payments.cli.actions.status_table import (
 )
 from services.payments.db import sessions
 from services.payments.metrics import (
-    FAILED_TRANSFERS,
-    refunds_that_need_an_operator,
-    refused_refunds,
+    REJECTED_TRANSFERS_FAILED,
     seconds_until_dispute_due,
+    select_refunds_that_need_an_operator,
+    select_refused_refunds,
 )
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment
 from services.payments.paystack.errors import PaystackError
@@ -46,7 +46,7 @@ from services.payments.webhooks.models import BackfillState, WebhookEvent
 WORKER_TIMEOUT_SECONDS = 2.0
 PAYSTACK_TIMEOUT_SECONDS = 3.0
 FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(UNRESOLVED_FAILURE)
-TRANSFERS_WITHOUT_PAYMENT = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
+REJECTED_TRANSFERS_WITHOUT_PAYMENT = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
@@ -65,22 +65,22 @@ def status(*, as_json: bool) -> None:
 
 
 async def _collect(context: Context) -> Status:
-    worker, session_timeout = await _ask_worker(), await _session_timeout(context)
+    worker, checkout_timeout = await _ask_worker(), await _checkout_timeout(context)
     async with sessions() as session:
         return {
             "mode": settings.mode,
             "payments": {status: await _count_payments(session, status) for status in SHOWN_STATUSES},
-            "session_timeout": session_timeout,
+            "checkout_timeout": checkout_timeout,
             "sweep": await _sweep(session, context, worker),
             "refunds": {
                 **{status: await _count_refunds(session, status) for status in UNFINISHED},
                 RefundStatus.FAILED: await count_up_to(session, FAILED_REFUNDS),
             },
-            "refunds_refused": await count_up_to(session, refused_refunds()),
-            "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
+            "refunds_refused": await count_up_to(session, select_refused_refunds()),
+            "refunds_that_need_an_operator": await count_up_to(session, select_refunds_that_need_an_operator()),
             "unrelated_charges": await count_up_to(session, select(UnrelatedCharge.id)),
-            "transfers_without_payment": await count_up_to(session, TRANSFERS_WITHOUT_PAYMENT),
-            "failed_transfers": await count_up_to(session, FAILED_TRANSFERS),
+            "rejected_transfers_without_payment": await count_up_to(session, REJECTED_TRANSFERS_WITHOUT_PAYMENT),
+            "rejected_transfers_failed": await count_up_to(session, REJECTED_TRANSFERS_FAILED),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),
             "inbox": await _entries(session, Inbox),
@@ -106,7 +106,7 @@ async def _sweep(session: AsyncSession, context: Context, worker: WorkerStatus) 
     return {"due": due, "calls_per_minute": rate, "expected_seconds": due * 60 / rate if rate else None}
 
 
-async def _session_timeout(context: Context) -> SessionTimeout:
+async def _checkout_timeout(context: Context) -> CheckoutTimeout:
     """Ask Paystack how long an unpaid checkout lives. Return only `error` if it does not answer."""
     if settings.paystack_secret_key is None:
         return {"seconds": None, "error": "PAYSTACK_SECRET_KEY is not set"}

@@ -49,8 +49,8 @@ class SweepStatus(TypedDict):
     expected_seconds: float | None
 
 
-class SessionTimeout(TypedDict):
-    """How long an unpaid checkout lives at Paystack.
+class CheckoutTimeout(TypedDict):
+    """How long an unpaid checkout lives at Paystack (Paystack's payment_session_timeout).
 
     `seconds`: 0 if a checkout has no end, null if Paystack did not answer; `error` then says why.
     """
@@ -78,14 +78,14 @@ class Status(TypedDict):
 
     mode: Mode
     payments: dict[PaymentStatus, int]
-    session_timeout: SessionTimeout
+    checkout_timeout: CheckoutTimeout
     sweep: SweepStatus
     refunds: dict[RefundStatus, int]
     refunds_refused: int
-    refunds_needing_attention: int
+    refunds_that_need_an_operator: int
     unrelated_charges: int
-    transfers_without_payment: int
-    failed_transfers: int
+    rejected_transfers_without_payment: int
+    rejected_transfers_failed: int
     disputes: DisputeCounts
     webhook_events: EntryCounts
     inbox: EntryCounts
@@ -101,7 +101,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("worker", _worker(status["worker"])),
         ("Paystack", _paystack(status["worker"])),
         ("payments", _counts(status["payments"])),
-        ("checkout", _checkout(status["session_timeout"])),
+        ("checkout", _checkout(status["checkout_timeout"])),
         ("sweep", _sweep(status["sweep"])),
         ("refunds", _refunds(status)),
         ("unrelated charges", f"{status['unrelated_charges']} with references that are not ours"),
@@ -138,18 +138,20 @@ def _refunds(status: Status) -> str:
     refused = (
         f"; {status['refunds_refused']} refused by Paystack, sent again later" if status["refunds_refused"] else ""
     )
-    return f"{_counts(status['refunds'])}{refused}; {_needing_operator(status['refunds_needing_attention'])}"
+    return f"{_counts(status['refunds'])}{refused}; {_needing_operator(status['refunds_that_need_an_operator'])}"
 
 
 def _rejected_transfers(status: Status) -> str:
-    known = f"{status['transfers_without_payment']} whose payment is not known, or not known yet"
-    return f"{known}; {_needing_operator(status['failed_transfers'])}"
+    known = f"{status['rejected_transfers_without_payment']} whose payment is not known, or not known yet"
+    return f"{known}; {_needing_operator(status['rejected_transfers_failed'])}"
 
 
-def _checkout(timeout: SessionTimeout) -> str:
+def _checkout(timeout: CheckoutTimeout) -> str:
     if timeout["seconds"] is None:
-        return f"[yellow]session timeout unknown: {to_text(timeout['error'])}[/]"
-    return f"ends after {duration(timeout['seconds'])}" if timeout["seconds"] else "has no end (no session timeout)"
+        return f"[yellow]timeout unknown: {to_text(timeout['error'])}[/]"
+    if timeout["seconds"] == 0:
+        return "has no end: no payment session timeout is set at Paystack"
+    return f"ends after {duration(timeout['seconds'])}"
 
 
 def _sweep(sweep: SweepStatus) -> str:

@@ -529,7 +529,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_refunds_payment_id_number"), "refunds", ["payment_id", "number"], unique=False)
     op.create_index(
-        "ix_refunds_unfinished",
+        "ix_refunds_not_processed",
         "refunds",
         ["status", "number"],
         unique=False,
@@ -637,7 +637,7 @@ def downgrade() -> None:
     op.drop_table("rejected_transfers")
     op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
     op.drop_table("ended_accounts")
-    op.drop_index("ix_refunds_unfinished", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))
+    op.drop_index("ix_refunds_not_processed", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))
     op.drop_index(op.f("ix_refunds_payment_id_number"), table_name="refunds")
     op.drop_table("refunds")
     op.drop_table("unrelated_charges")

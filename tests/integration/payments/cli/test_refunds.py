@@ -17,7 +17,7 @@ async def test_failed_refund_is_listed_and_counted_until_it_is_closed(command: C
     (listed,) = (await command.run("refunds", "list", "--json")).json
     assert (listed["payment"], listed["error"], listed["closed_by"]) == (one.reference, "It failed.", None)
     status = (await command.run("status", "--json")).json
-    assert (status["refunds"]["failed"], status["refunds_needing_attention"]) == (1, 1)
+    assert (status["refunds"]["failed"], status["refunds_that_need_an_operator"]) == (1, 1)
     assert "1 failed; 1 need an operator" in (await command.run("status")).out
     assert (await command.run("refunds", "close", str(failed.id))).code == 2  # a reason is needed
     closed = await command.run("refunds", "close", str(failed.id), "--reason", "paid by bank transfer")
@@ -25,7 +25,7 @@ async def test_failed_refund_is_listed_and_counted_until_it_is_closed(command: C
     (stored,) = await all_refunds()
     assert (stored.closed_by, stored.closed_reason) == (OPERATOR, "paid by bank transfer")
     assert (await command.run("refunds", "list", "--json")).json == []
-    assert (await command.run("status", "--json")).json["refunds_needing_attention"] == 0
+    assert (await command.run("status", "--json")).json["refunds_that_need_an_operator"] == 0
     (listed,) = (await command.run("refunds", "list", "--status", "failed", "--json")).json
     assert (listed["closed_by"], listed["closed_reason"]) == (OPERATOR, "paid by bank transfer")
     again = await command.run("refunds", "close", str(failed.id), "--reason", "x")

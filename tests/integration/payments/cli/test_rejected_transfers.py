@@ -22,7 +22,7 @@ async def test_commands_show_a_rejected_transfer(
     assert ("NGN 400.00" in shown, one.reference in shown, "unmatched" in shown) == (True, True, True)
     (unmatched,) = (await command.run("rejected-transfers", "list", "--without-payment", "--json")).json
     assert (unmatched["amount"], unmatched["payment"]) == (1_000, None)
-    assert (await command.run("status", "--json")).json["transfers_without_payment"] == 1
+    assert (await command.run("status", "--json")).json["rejected_transfers_without_payment"] == 1
     history = (await command.run("payments", "show", one.reference)).out
     assert "bank transfer rejected" in history
     assert "NGN 400.00, INCORRECT_AMOUNT: incorrect amount sent" in " ".join(history.split())
@@ -39,7 +39,7 @@ async def test_commands_list_and_count_a_failed_transfer_and_have_it_looked_up_a
     (failed,) = (await command.run("rejected-transfers", "list", "--failed", "--json")).json
     assert (failed["amount"], failed["status"]) == (40_000, "failed")
     counted = (await command.run("status", "--json")).json
-    assert (counted["transfers_without_payment"], counted["failed_transfers"]) == (2, 1)
+    assert (counted["rejected_transfers_without_payment"], counted["rejected_transfers_failed"]) == (2, 1)
     assert "2 whose payment is not known, or not known yet; 1 need an operator" in (await command.run("status")).out
     retried = await command.run("rejected-transfers", "retry", str(failed["id"]))
     assert (retried.code, "The worker asks Paystack again" in retried.out) == (0, True), retried.err

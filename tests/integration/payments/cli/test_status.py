@@ -21,17 +21,17 @@ async def test_status_counts_what_waits_and_what_failed(client: httpx.AsyncClien
     await create_dispute(7, status="pending", due_at=datetime.now(UTC) + timedelta(hours=3))
     found = (await command.run("status", "--json")).json
     assert found["payments"] == {"pending": 3, "held": 2, "disputed": 1}
-    assert (found["refunds_needing_attention"], found["disputes"]["open"]) == (1, 1)
+    assert (found["refunds_that_need_an_operator"], found["disputes"]["open"]) == (1, 1)
     assert 0 < found["disputes"]["due_seconds"] < 3 * 3600
     assert (found["webhook_events"]["pending"], found["webhook_events"]["failed"]) == (1, 1)
     assert found["sweep"]["due"] == 0
     assert found["refunds"]["requested"] == 0
     assert found["backfill"]["ran_at"] is None
     assert "no worker answers" in found["worker"]["error"]
-    assert found["session_timeout"] == {"seconds": None, "error": "Paystack did not answer (NoAnswer)"}
+    assert found["checkout_timeout"] == {"seconds": None, "error": "Paystack did not answer (NoAnswer)"}
     shown = await command.run("status")
     assert shown.code == 0
-    assert "session timeout unknown: Paystack did not answer" in shown.out
+    assert "timeout unknown: Paystack did not answer" in shown.out
     assert "1 pending, the oldest for" in shown.out
     assert "s; 1 need an operator" in shown.out
     assert "needs-attention, 1 failed; 1 need an operator" in shown.out

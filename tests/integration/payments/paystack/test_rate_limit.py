@@ -30,7 +30,7 @@ async def limited(payments: RunningApp, paystack: FakePaystack, clients: Clients
         yield client
 
 
-async def calls_left(paystack: Paystack, bucket: Bucket = "others") -> int:
+async def calls_left(paystack: Paystack, bucket: Bucket = "other_calls") -> int:
     """Make background calls until one would have to wait. Return how many could be made."""
     count = 0
     while await paystack.rate_limit.acquire(bucket, UntilIdle()):

@@ -46,7 +46,7 @@ async def let_time_pass(hours: float) -> None:
 async def gauges() -> tuple[float, float]:
     """Return how many refunds need an operator, and how many were refused and are sent again."""
     await Metrics(sessions).measure()
-    return metric("refunds_needing_attention"), metric("refunds_refused")
+    return metric("refunds_that_need_an_operator"), metric("refunds_refused")
 
 
 def counted() -> dict[str, float]:

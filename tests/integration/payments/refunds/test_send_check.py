@@ -67,7 +67,7 @@ async def test_refund_when_money_was_refunded_on_the_dashboard_meanwhile_is_not_
     )
     assert failed.next_attempt_at is None
     await Metrics(sessions).measure()
-    assert metric("refunds_needing_attention") >= 1
+    assert metric("refunds_that_need_an_operator") >= 1
     await request_refund(one, 20_000)  # the operator has found out that the payer has not got this money
     await jobs.execute_refunds()
     assert len(paystack.calls_to("refund")) == 2
@@ -82,7 +82,7 @@ async def test_refund_when_the_payer_got_everything_meanwhile_needs_no_operator_
     assert len(paystack.calls_to("refund")) == 1
     assert await rows() == [("operator-1", "failed", 20_000), ("paystack", "processed", 50_000)]
     await Metrics(sessions).measure()
-    assert metric("refunds_needing_attention") == 0
+    assert metric("refunds_that_need_an_operator") == 0
     assert (await find_payment(one.reference)).status == "refunded"
 
 

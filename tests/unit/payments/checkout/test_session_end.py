@@ -29,10 +29,10 @@ def test_transfer_account_lives_eight_hours_in_nigeria_and_25_minutes_in_kenya(
 
 
 @pytest.mark.parametrize(
-    ("session_timeout", "transfer", "end"),
+    ("checkout_timeout", "transfer", "end"),
     [(None, 60, None), (0, 60, None), (600, 0, timedelta(seconds=600)), (600, 60, timedelta(seconds=660))],
 )
 def test_end_of_a_checkout_includes_a_transfer_account_that_was_opened_at_the_end_of_the_session(
-    session_timeout: int | None, transfer: int, end: timedelta | None
+    checkout_timeout: int | None, transfer: int, end: timedelta | None
 ) -> None:
-    assert payable_until(NOW, session_timeout, transfer) == (None if end is None else NOW + end)
+    assert payable_until(NOW, checkout_timeout, transfer) == (None if end is None else NOW + end)

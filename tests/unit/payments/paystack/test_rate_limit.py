@@ -57,9 +57,9 @@ async def test_update_when_an_answer_announces_a_limit_uses_that_limit() -> None
     rate_limit = RateLimit(100, None, Clock())
     headers = {f"{HEADER}limit": "3000", f"{HEADER}remaining": "2999", f"{HEADER}reset": "60"}
     rate_limit.update("verify", headers)
-    assert (rate_limit.per_minute("verify"), rate_limit.per_minute("others")) == (2250, 75)
-    rate_limit.update("others", headers | {f"{HEADER}limit": "600"})
-    assert (rate_limit.per_minute("verify"), rate_limit.per_minute("others")) == (2250, 450)
+    assert (rate_limit.per_minute("verify"), rate_limit.per_minute("other_calls")) == (2250, 75)
+    rate_limit.update("other_calls", headers | {f"{HEADER}limit": "600"})
+    assert (rate_limit.per_minute("verify"), rate_limit.per_minute("other_calls")) == (2250, 450)
 
 
 @pytest.mark.parametrize("odd", ["", "x", "-1", "0", "1e3", "٣", "9" * 40])
@@ -84,7 +84,7 @@ async def test_calls_when_buckets_share_a_limit_are_counted_together() -> None:
         rate_limit.update(bucket, {f"{HEADER}limit": "100", f"{HEADER}remaining": "90", f"{HEADER}reset": "60"})
     began = clock.now
     for number in range(150):
-        await call(rate_limit, "verify" if number % 2 else "others", shutdown)
+        await call(rate_limit, "verify" if number % 2 else "other_calls", shutdown)
     assert clock.now - began > 100
 
 
@@ -99,7 +99,7 @@ async def test_calls_when_many_jobs_compete_are_made_by_all_of_them() -> None:
             swept += 1
 
     async def refund() -> None:
-        while swept < 200 and await call(rate_limit, "others", shutdown):
+        while swept < 200 and await call(rate_limit, "other_calls", shutdown):
             refunds_at.append(swept)
 
     await asyncio.gather(*(sweep() for _ in range(10)), refund())
