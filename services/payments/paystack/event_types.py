@@ -11,10 +11,10 @@ from services.payments.paystack.parsing import parse_text
 
 
 class Handling(StrEnum):
-    """What is done with the webhook events of a type."""
+    """What this service does with the webhook events of a type. Whether one event is processed yet is its status (EntryStatus)."""
 
-    PROCESSED = "processed"
-    """Events of the type change something."""
+    USED = "used"
+    """Events of the type can change something."""
 
     IGNORED = "ignored"
     """Events of the type are stored and change nothing."""
@@ -39,12 +39,12 @@ class WebhookEventType:
 
 
 REFUND = WebhookEventType(
-    Handling.PROCESSED,
+    Handling.USED,
     "schedules a sync of the refunds of its payment",
     ("transaction_reference", "refund_reference", "amount", "status"),
 )
 DISPUTE = WebhookEventType(
-    Handling.PROCESSED, "records a new dispute, or schedules a poll of a recorded one", ("id", "updated_at")
+    Handling.USED, "records a new dispute, or schedules a poll of a recorded one", ("id", "updated_at")
 )
 TRANSFER = WebhookEventType(Handling.IGNORED, "this shop makes no transfers")
 SUBSCRIPTION = WebhookEventType(
@@ -61,7 +61,7 @@ MANDATE = WebhookEventType(Handling.IGNORED, "this shop makes no direct debits",
 PREAUTHORIZATION = WebhookEventType(Handling.IGNORED, "this shop makes no preauthorizations")
 
 EVENT_TYPES: dict[str, WebhookEventType] = {
-    "charge.success": WebhookEventType(Handling.PROCESSED, "settles its payment"),
+    "charge.success": WebhookEventType(Handling.USED, "settles its payment"),
     "charge.dispute.create": DISPUTE,
     "charge.dispute.remind": DISPUTE,
     "charge.dispute.resolve": DISPUTE,
@@ -71,7 +71,7 @@ EVENT_TYPES: dict[str, WebhookEventType] = {
     "refund.failed": REFUND,
     "refund.needs-attention": REFUND,
     "bank.transfer.rejected": WebhookEventType(
-        Handling.PROCESSED,
+        Handling.USED,
         "records the rejected transfer; its payment is looked up at Paystack",
         ("bank_transfer.transaction_id",),
         includes_body_hash=True,

@@ -28,7 +28,7 @@ class WebhookEventView(ResponseModel):
         {
             "id": 4711,
             "event": "charge.success",
-            "handling": "processed",
+            "handling": "used",
             "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
             "identity": "charge.success:4099260516",
             "status": "processed",
@@ -47,8 +47,8 @@ class WebhookEventView(ResponseModel):
     )
     handling: event_types.Handling | None = Field(
         default=None,
-        description="What is done with events of this type: `processed`, `ignored` (stored without an effect) "
-        "or `unknown` (the type is not known; stored without an effect)",
+        description="What this service does with events of this type: `used` (they can change something), `ignored` (they change nothing) "
+        "or `unknown` (the type is not known; they change nothing). `status` says whether this event is processed; null if `event` is null",
     )
     reference: str | None = Field(description="Reference of the payment; null if the event contains none")
     identity: str | None = Field(description="A key that all deliveries of one event share")

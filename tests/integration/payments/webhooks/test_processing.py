@@ -83,7 +83,7 @@ async def test_event_when_it_fails_is_logged_and_counted_as_failed_not_as_proces
     first = charge_success(one.reference)
     second = charge_success(one.reference)
     second["data"]["id"] = first["data"]["id"] + 1
-    labels = {"event": "charge.success", "handling": "processed"}
+    labels = {"event": "charge.success", "handling": "used"}
     before = REGISTRY.get_sample_value("webhook_events_processed_total", labels) or 0
     caplog.clear()
     await deliver(client, first, second)

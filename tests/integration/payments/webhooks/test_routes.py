@@ -58,7 +58,7 @@ async def test_list_shows_events_newest_first_and_filters_them(client: httpx.Asy
     references = await create_events(client)
     everything = await list_events(client, signer)
     assert [item["id"] for item in everything] == sorted((event.id for event in await webhook_events()), reverse=True)
-    assert [item["handling"] for item in everything] == [None, "unknown", "ignored", *["processed"] * 5]
+    assert [item["handling"] for item in everything] == [None, "unknown", "ignored", *["used"] * 5]
     assert [item["status"] for item in everything] == ["failed", *["processed"] * 7]
     assert "body" not in everything[0]
     (one,) = await list_events(client, signer, reference=references[2])
