@@ -1,4 +1,4 @@
-"""The limit on the rate of all requests: for each account, or for each address if a request has no valid access token."""
+"""The limit on the rate of all requests: for each account, or for each limit address if a request has no valid access token."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,7 +9,8 @@ from kit.http.request_limit import EXEMPT_PATHS
 
 
 class CallerLimit:
-    """ASGI middleware that counts each request once: for the account of its valid access token, otherwise for its address.
+    """ASGI middleware that counts each request once: for the account of its valid access token, otherwise for its limit address
+    (http/client_address.py), here called its address.
 
     A token is verified before a request is counted, because each simpler rule helps an attacker:
 

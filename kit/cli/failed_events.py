@@ -20,7 +20,7 @@ def failed_events_cli(package: str, inbox: str) -> typer.Typer:
         limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of events.")] = 50,
         as_json: AsJson = False,
     ) -> None:
-        """List failed events, oldest first: out of automatic attempts, or in contradiction to what this service knows."""
+        """List failed events, oldest first. All their automatic attempts were used, or they contradict what this service knows."""
         call(f"{ACTIONS}:list_failed_events", package, inbox, limit=limit, as_json=as_json)
 
     @cli.command()

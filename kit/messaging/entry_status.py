@@ -8,7 +8,8 @@ class EntryStatus(StrEnum):
     """Waits for its first attempt, or for the next attempt after a failure, at `next_attempt_at`."""
 
     PROCESSED = "processed"
-    """Its effect is committed."""
+    """Its effect, if it has one, is committed; or an operator has closed it."""
 
     FAILED = "failed"
-    """Out of automatic attempts: an operator has to reprocess it."""
+    """All automatic attempts were used, or a retry cannot succeed. An operator reprocesses or closes it. If the message is delivered again,
+    the entry becomes pending."""

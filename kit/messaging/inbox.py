@@ -116,7 +116,7 @@ class Entry:
 async def store(session: AsyncSession, inbox: type[InboxEntry], messages: Iterable[Message]) -> list[Entry]:
     """Store messages to be processed later. Return those that were not known before, in the given order.
 
-    A known message that is not processed is due again: its redelivery is a new attempt.
+    If a known message is delivered again and its entry is not processed yet, the entry is due for another attempt.
     """
     return [Entry(*row) for row in await _insert(session, inbox, _pending_insert(table_of(inbox)), messages)]
 

@@ -23,8 +23,8 @@ from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 ATTEMPTS = 12
-"""Attempts before an entry needs an operator. With BACKOFF, the last attempt is about an hour after the first one; the longest
-pause is never reached."""
+"""An entry that still fails at this attempt needs an operator. If a retry cannot succeed (`BatchResult.failed`), it needs one at once. With
+BACKOFF, the last attempt is about an hour after the first one; the longest pause is never reached."""
 
 BACKOFF = Backoff(first=2.0, longest=3600.0)
 

@@ -12,8 +12,8 @@ consumer has declared the queue, republishes the recent events, and then creates
   relay declares only markers that it did not find. So the binding fails and the relay restarts.
 - Queue deleted later: the relay checks the markers every few seconds, because a consumer may already have declared the queue again.
 - Crash between declaring a marker and binding it: the relay binds it after the restart. No event was published in between.
-- Queue lost again and again, or its marker cannot be created: the relay republishes with backoff. Until the queue has its marker, the loss
-  is counted and logged once.
+- Queue lost again and again, or its marker cannot be created: the relay waits before each further republishing, longer each time. Until the
+  queue has its marker, the loss is counted and logged once.
 - Two relays: only the relay with the advisory lock checks and creates markers.
 - First start: there are no events to republish.
 

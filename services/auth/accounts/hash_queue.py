@@ -61,12 +61,12 @@ class Requester:
 
     @classmethod
     def of_address(cls, address: str) -> "Requester":
-        """Return the requester for the logins of an address from unknown devices."""
+        """Return the requester for the logins of a limit address from unknown devices."""
         return cls(f"logins {address}", known=False, address=address)
 
     @classmethod
     def of_registrations(cls, address: str) -> "Requester":
-        """Return the requester for the registrations of an address. Registrations come in bursts, for example after an advertisement."""
+        """Return the requester for the registrations of a limit address. Registrations come in bursts, such as after an advertisement."""
         return cls(f"registrations {address}", known=False, address=address, capacity=MAX_WAITING_REGISTRATIONS)
 
 

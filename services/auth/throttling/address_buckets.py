@@ -20,7 +20,7 @@ from services.auth.throttling.models import AddressBucket, BucketKind
 from services.auth.throttling.networks import client_network
 
 NETWORK_FACTOR = 16
-"""The bucket of an IPv6 /48 network has this many times the tokens of an address."""
+"""The bucket of an IPv6 /48 network has this many times the tokens of a limit address."""
 
 
 @dataclass(frozen=True, slots=True)

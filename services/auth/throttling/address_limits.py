@@ -1,4 +1,4 @@
-"""The limits of an address that are not about logins: registrations, new guests, and requests for a mail to any address."""
+"""The limits of each limit address that are not about logins: registrations, new guests, and requests for a mail to any address."""
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession

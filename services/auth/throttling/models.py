@@ -36,7 +36,7 @@ class BucketKind(StrEnum):
 
 
 class AddressBucket(Base):
-    """A token bucket of an address. No row means a full bucket."""
+    """A token bucket of a limit address or client network. No row means a full bucket."""
 
     __tablename__ = "address_buckets"
     __table_args__ = (one_of("kind", BucketKind),)

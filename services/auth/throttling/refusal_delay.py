@@ -1,4 +1,4 @@
-"""Delay the refusals of an address that has many requests at once.
+"""Delay the refusals of a limit address that has many requests at once.
 
 A refusal takes little time, so clients that repeat refused requests at once would use up the processor, and delay all other requests.
 """
@@ -16,7 +16,7 @@ from services.auth.errors import MailCodeRequired, TooBusy, TooManyFailedLogins
 
 DELAY_SECONDS = 1.0
 UNDELAYED_PER_ADDRESS = 10
-"""The refusals of an address that has at most this many requests at once are not delayed."""
+"""The refusals of a limit address that has at most this many requests at once are not delayed."""
 
 MAX_DELAYED = 250
 """The maximum number of refusals that are delayed at the same time, for all addresses together: a quarter of the requests that a process
@@ -24,7 +24,7 @@ works on (kit/http/request_limit.py). Further refusals are not delayed."""
 
 
 class RefusalDelay:
-    """Counts the logins and registrations that run, by address."""
+    """Counts the logins and registrations that run, by limit address."""
 
     def __init__(self, seconds: float = DELAY_SECONDS, max_delayed: int = MAX_DELAYED) -> None:
         self._seconds = seconds
@@ -34,7 +34,7 @@ class RefusalDelay:
 
     @asynccontextmanager
     async def request_of(self, address: str) -> AsyncIterator[None]:
-        """Count a request of an address during the `with` block. If the block raises a refusal, it may leave the block a second later."""
+        """Count a request of a limit address during the `with` block. A refusal that the block raises may leave it a second later."""
         self._running[address] += 1
         try:
             yield

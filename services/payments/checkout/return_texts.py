@@ -98,9 +98,9 @@ def page_text(
 ) -> PageText:
     """Return what the page says about a payment.
 
-    `reported`: the status that Paystack has just answered, None without an answer. A payer who reads that nothing was charged pays again.
-    So an unpaid payment is shown as failed or abandoned only if Paystack has just said so: it can still be paid, for example by a transfer
-    that is on its way. Without an answer, a transfer that Paystack has reported before is still said to be on its way.
+    `reported`: the status that Paystack has just answered, None without an answer. A payer who reads that nothing was charged pays again,
+    although a transfer may be on its way. So the stored status `failed` or `abandoned` is not shown: the page says it only if Paystack has
+    just answered it. Without an answer, the page still says that a transfer is on its way if Paystack has reported one before.
     """
     if payment.status not in UNPAID:
         return _filled(payment.status, payment)

@@ -69,7 +69,8 @@ async def charge_saved_card(
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
         checkout_timeout = await paystack.integration.session_timeout()
-        # A challenge opens a checkout page at the latest when the call ends.
+        # If the bank requires the payer's confirmation (a challenge), Paystack opens a checkout page during the call: at the latest when
+        # the call ends.
         opened_at = datetime.now(UTC) + timedelta(seconds=CALL_SECONDS)
         ends_at = payable_until(opened_at, checkout_timeout, transfer_seconds=0)
         async with sessions.begin() as session:

@@ -16,7 +16,8 @@ Status = Annotated[
     typer.Option(
         "--status",
         metavar="STATUS",
-        help="Only events with this status: pending, processed, or failed (out of automatic attempts, needs an operator).",
+        help="Only events with this status: pending, processed, or failed (all automatic attempts were used, or a retry cannot succeed: "
+        "reprocess or close them).",
     ),
 ]
 EventName = Annotated[

@@ -13,7 +13,10 @@ from services.payments.paystack.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The bank asks the payer to confirm the charge at `authorization_url`. Nothing is charged yet."""
+    """The bank requires the payer's confirmation (a challenge): the payer confirms the charge on the checkout page at `authorization_url`.
+
+    Nothing is charged yet.
+    """
 
     authorization_url: str
     access_code: str | None

@@ -119,7 +119,7 @@ def event_type_of(type_name: str) -> WebhookEventType:
 def identity(type_name: str, data: object, body: bytes) -> str:
     """Return the identity of a webhook event: equal for all deliveries of one event.
 
-    Two equal partial refunds share an identity. That is harmless: a refund event only schedules a sync.
+    The events of two equal partial refunds have the same identity too. That is harmless: a refund event only schedules a sync.
     """
     event_type = event_type_of(type_name)
     found = [_value_at(data, path) for path in event_type.identified_by]

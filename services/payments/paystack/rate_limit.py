@@ -1,6 +1,6 @@
 """Paystack's rate limit: background calls wait, so that Paystack does not reject the calls for which a payer waits.
 
-Documented limits ("Rate limits"): 100 calls in 60 seconds in test mode, 600 live, 3,000 live for verify. Responses carry
+Documented limits ("Rate limits"): 100 calls in 60 seconds in test mode; in live mode 600, and 3,000 for verify. Responses carry
 `x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (seconds); these override the documented limits.
 """
 

@@ -1,4 +1,6 @@
-"""How many verifications at Paystack clients may cause: webhooks, background jobs and the checkout need calls too."""
+"""Limit the verifications at Paystack that clients of the API and the return page cause: webhooks, background jobs and the checkout need
+calls too.
+"""
 
 import time
 from collections.abc import Callable
@@ -17,13 +19,16 @@ CLIENT_SHARE = 0.25
 """The same for POST /payments/{reference}/verify: with these limits, 562 verifications a minute in live mode, and 18 in test mode."""
 
 RETURN_PAGES_PER_ADDRESS = 60
-"""Verifications a minute that the return page may cause for one address, which the payers of a mobile network can share."""
+"""Verifications a minute that the return page may cause for one limit address: an IPv4 address or IPv6 /64 network, which the payers of a
+mobile network can share."""
 
 log = structlog.get_logger("verification")
 
 
 class RequestedVerifications:
-    """Counts the verifications that clients cause. One that is not allowed is skipped; the webhook or the sweeper settles its payment.
+    """Counts the verifications that clients of the API and the return page cause.
+
+    A verification that is not allowed is skipped; the webhook or the sweeper settles its payment.
 
     Each process counts for itself; the shares are divided by the number of `processes` of this service on this machine.
     """
@@ -34,7 +39,9 @@ class RequestedVerifications:
         self._return_page, self._clients = (TokenBuckets(1, clock=clock) for _ in range(2))
 
     def return_page_may_verify(self, rate_limit: RateLimit, address: str | None) -> bool:
-        """Count a verification for the return page, and return whether it is allowed. `address`: that of the payer, or None if unknown."""
+        """Count a verification for the return page, and return whether it is allowed. `address`: the payer's limit address, or None if
+        it is not known.
+        """
         try:
             if address is not None:
                 self._addresses.take(address)

@@ -45,7 +45,7 @@ RESPONSE_SECONDS = 2.5
 """The longest time that a request waits until its event is stored. After this time, the response is 503."""
 
 STORE = text(
-    # One row for each key: an event that is delivered again is the same row.
+    # One row for each key. An event that is delivered again has the same key, unless it is a refund event.
     "INSERT INTO webhook_events (key, body, headers)"
     " SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:bodies AS bytea[]), CAST(:headers AS jsonb[]))"
     " ON CONFLICT (key) DO NOTHING"

@@ -10,13 +10,15 @@ from services.payments.models import Base
 
 
 class WebhookEvent(InboxEntry, Base):
-    """A webhook event as Paystack sent it. `key` identifies the event: deliveries with the same key are stored as one row.
+    """A webhook event as Paystack sent it. `key` identifies the row: deliveries with the same key are stored as one row.
 
-    `key` is the SHA-256 of the body. For refund events it has a random suffix, because different refunds can send equal
-    bodies. For backfilled refund events and backfilled events without a body, it is `event-` and Paystack's id.
+    `key` is the SHA-256 of the body. For refund events it has a random suffix, because different refunds can send equal bodies: each
+    delivery of a refund event is a row. For backfilled refund events and backfilled events without a body, it is `event-` and Paystack's
+    id.
 
-    Processing sets the columns below. `identity` is equal for all deliveries of one event (paystack/event_types.py): the backfill uses it
-    to find events that are stored already. `outcome` is what the event changed (outcomes.py).
+    Processing sets the columns below. `identity` is equal for all deliveries of one event (paystack/event_types.py), and also for the
+    events of two equal partial refunds. The backfill uses it to find events that are stored already. `outcome` is what the event changed
+    (outcomes.py).
     """
 
     __tablename__ = "webhook_events"

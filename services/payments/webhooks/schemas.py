@@ -51,10 +51,13 @@ class WebhookEventView(ResponseModel):
         "or `unknown` (the type is not known; they change nothing). `status` says whether this event is processed; null if `event` is null",
     )
     reference: str | None = Field(description="Reference of the payment; null if the event contains none")
-    identity: str | None = Field(description="A key that all deliveries of one event share")
+    identity: str | None = Field(
+        description="Equal for all deliveries of one event. The events of two equal partial refunds have the same identity too; "
+        "null if the event is not processed yet or cannot be parsed"
+    )
     status: EntryStatus = Field(
-        description="`pending`: will be processed at `next_attempt_at`; `processed`: done; "
-        "`failed`: out of automatic attempts, needs an operator"
+        description="`pending`: will be processed at `next_attempt_at`; `processed`: done, or closed by an operator; "
+        "`failed`: all automatic attempts were used, or a retry cannot succeed (an operator reprocesses or closes it)"
     )
     outcome: str | None = Field(
         description="What the event changed, such as `succeeded`, `unchanged: succeeded` or `refund sync scheduled`"

@@ -1,4 +1,4 @@
-"""A redelivered webhook event that is not processed is a new attempt; a processed one is not processed again."""
+"""A webhook event that is delivered again is due for another attempt, unless it is processed already."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Every event that Paystack documents has a handling, and an identity that all deliveries of one happening share."""
+"""Every event that Paystack documents has a handling, and an identity that is equal for all its deliveries."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The number of verifications at Paystack that clients may cause."""
+"""Limits on the verifications at Paystack that clients of the API and the return page cause."""
 
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settlement.requested import RETURN_PAGES_PER_ADDRESS, RequestedVerifications
