@@ -27,7 +27,7 @@ ChosenSlug = Annotated[Slug, AfterValidator(_refuse_id)]
 """A slug in a request. A slug must not have the format of an id, because a path parameter can be an id or a slug."""
 
 
-def kind_of(id_or_slug: str) -> Literal["id", "slug", "none"]:
+def format_of(id_or_slug: str) -> Literal["id", "slug", "none"]:
     """Return the format of a text that should be an id or a slug. A text that is neither, such as NUL, is not sent to the database."""
     if UUID_FORMAT.fullmatch(id_or_slug):
         return "id"
@@ -38,10 +38,10 @@ def has_id_or_slug(
     id_or_slug: str, ids: InstrumentedAttribute[UUID], slugs: InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:
     """Return the condition that a row has this id or this slug. The condition is false if the text has neither format."""
-    kind = kind_of(id_or_slug)
-    if kind == "id":
+    text_format = format_of(id_or_slug)
+    if text_format == "id":
         return ids == UUID(id_or_slug)
-    return slugs == id_or_slug if kind == "slug" else false()
+    return slugs == id_or_slug if text_format == "slug" else false()
 
 
 def candidates(name: str, fallback: str) -> list[str]:

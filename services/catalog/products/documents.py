@@ -15,7 +15,7 @@ from services.catalog.products.filters import SELECT_ORDERABLE
 from services.catalog.statuses import Availability, ProductStatus
 
 ISO_8601 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-# The name is a subquery, because otherwise Postgres would join the links with all tags.
+# The name is a subquery, because otherwise Postgres would join the rows of product_tags with all tags.
 _name = select(Tag.name).where(Tag.id == ProductTag.tag_id).correlate(ProductTag).scalar_subquery()
 TAGS = func.array(
     select(_name)

@@ -1,7 +1,7 @@
 """Facets: how many products of a list have each tag, and how many are in each subcategory.
 
-They are counted among the newest matches, at most MAX_FACETED_PRODUCTS. The counts are exact if no more products match, and `complete`
-says so.
+They are counted among the newest matches, at most MAX_FACETED_PRODUCTS. `complete` is true if it is certain that all matches were counted.
+With the filter `availability`, it is always false, even if all were counted.
 """
 
 from collections import Counter
@@ -55,11 +55,11 @@ async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
         rows = await _first_matches(plan)
     products = [row for row in rows if row.number is not None]
     complete = len(products) <= MAX_FACETED_PRODUCTS and await _reads_all(plan)
-    top = None if resolved.category is None else resolved.category.ids[0]
+    parent_id = None if resolved.category is None else resolved.category.ids[0]
     return {
         "complete": complete,
         "tags": await _count_tags([row.tag_ids for row in products[:MAX_FACETED_PRODUCTS]]),
-        "categories": await _count_categories([row.category_id for row in products[:MAX_FACETED_PRODUCTS]], top),
+        "categories": await _count_categories([row.category_id for row in products[:MAX_FACETED_PRODUCTS]], parent_id),
     }
 
 
@@ -80,7 +80,7 @@ async def _first_matches(plan: Plan) -> Sequence[AnyRow]:
 
 
 async def _reads_all(plan: Plan) -> bool:
-    """Return whether no product was left out because too many would have been read."""
+    """Return True if it is certain that every match was read. With the filter `availability`, it is never certain."""
     shape = _shape(plan)
     if shape.availability is not None:
         return False
@@ -102,8 +102,8 @@ async def _count_tags(tag_ids: Sequence[Sequence[UUID]]) -> list[dict[str, objec
     return [{"name": name, "products": count} for name, count in _most(counts)]
 
 
-async def _count_categories(category_ids: Sequence[UUID | None], top: UUID | None) -> list[dict[str, object]]:
-    """Count the products of each category directly below `top`, or at the top of the tree, with its subcategories.
+async def _count_categories(category_ids: Sequence[UUID | None], parent_id: UUID | None) -> list[dict[str, object]]:
+    """Count the products of each category whose parent is `parent_id`, with its subcategories. None: the categories at the top of the tree.
 
     `category_ids` has the category of each product.
     """
@@ -111,7 +111,7 @@ async def _count_categories(category_ids: Sequence[UUID | None], top: UUID | Non
     rows = {row.id: row for row in await fetch(searching_engine, UPWARDS, {"ids": list(direct)})}
     counts: Counter[UUID] = Counter()
     for category, count in direct.items():
-        if (shown := _ancestor_below(category, top, rows)) is not None:
+        if (shown := _ancestor_below(category, parent_id, rows)) is not None:
             counts[shown] += count
     return [
         {"id": str(category), "slug": rows[category].slug, "name": rows[category].name, "products": count}
@@ -119,16 +119,16 @@ async def _count_categories(category_ids: Sequence[UUID | None], top: UUID | Non
     ]
 
 
-def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, AnyRow]) -> UUID | None:
-    """Return the category itself or the one above it whose parent is `top`, or None."""
+def _ancestor_below(category: UUID, parent_id: UUID | None, rows: Mapping[UUID, AnyRow]) -> UUID | None:
+    """Return the category itself or the one above it whose parent is `parent_id`, or None."""
     current = category
     for _ in range(MAX_DEPTH):
         if current not in rows:
             break
-        parent = rows[current].parent_id
-        if parent == top:
+        above = rows[current].parent_id
+        if above == parent_id:
             return current
-        current = parent
+        current = above
     return None
 
 

@@ -14,7 +14,7 @@ from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product
 from services.catalog.products import old_slugs
 from services.catalog.products.documents import ProductDocument, select_documents
-from services.catalog.slugs import kind_of
+from services.catalog.slugs import format_of
 from services.catalog.statuses import ProductStatus
 
 BY_KEYS = Statement(
@@ -42,8 +42,8 @@ def product_reads() -> ProductReads:
 
 
 async def _read_products(keys: Collection[str]) -> Mapping[str, ProductDocument]:
-    ids = [UUID(key) for key in keys if kind_of(key) == "id"]
-    slugs = [key for key in keys if kind_of(key) == "slug"]
+    ids = [UUID(key) for key in keys if format_of(key) == "id"]
+    slugs = [key for key in keys if format_of(key) == "slug"]
     rows = await fetch(reading_engine, BY_KEYS, {"ids": ids, "slugs": slugs})
     products = [ProductDocument._make(row) for row in rows]
     return {key: product for product in products for key in (str(product.id), product.slug)}
@@ -54,11 +54,11 @@ async def find_product(reads: ProductReads, id_or_slug: str, *, hidden: bool = F
 
     With `hidden`, drafts and archived products are found too. Raises ProductNotFound.
     """
-    kind = kind_of(id_or_slug)
-    product = None if kind == "none" else await reads.get(id_or_slug.lower())
+    text_format = format_of(id_or_slug)
+    product = None if text_format == "none" else await reads.get(id_or_slug.lower())
     if product is not None and (hidden or product.status == ProductStatus.ACTIVE):
         return product
-    if product is None and kind == "slug":
+    if product is None and text_format == "slug":
         slug = await old_slugs.current_slug(id_or_slug, hidden=hidden)
         if slug is not None:
             return Moved(slug)

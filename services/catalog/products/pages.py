@@ -22,8 +22,6 @@ from services.catalog.search.words import correct
 LIST_NAME = "products, {sort}"
 """A cursor is valid only for the list with this name, so also only for its sort."""
 
-NO_FACETS = {"complete": True, "tags": [], "categories": []}
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -46,7 +44,8 @@ async def list_products(
     position = None if cursor is None else _decode(cursor, given.effective_sort)
     resolved = await resolve(given, given.q)
     if resolved is None:
-        return page_json([], None, {"facets": NO_FACETS} if facets else {})
+        no_facets = {"complete": given.availability is None, "tags": [], "categories": []}
+        return page_json([], None, {"facets": no_facets} if facets else {})
     plan, found = await _find(resolved, position, limit)
     more: dict[str, object] = {}
     if resolved.words is not None and plan.shape.source == Source.LOOK_UP_WORDS_AND_TAGS and found.index_matches == 0:

@@ -13,7 +13,7 @@ WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PR
 """How many products are read for a page. The newest are next to each other on the disk; in other sorts each is in another block of it."""
 
 MANY_SHARE = 0.02
-"""If this share of all products has the words, a page is found by walking along the index of the sort."""
+"""If at least this share of all products has the words, a page of the sort `newest` is found by walking along the index of the sort."""
 
 MAX_MERGED_CATEGORIES = 150
 MAX_NUMBER_BLOCKS = 8

@@ -14,11 +14,11 @@ from services.catalog.products.filters import CategoryFilter, ProductFilter, Res
 from services.catalog.products.shapes import MAX_EXPECTED_MATCHES
 from services.catalog.search.terms import SearchedWords
 from services.catalog.search.words import analyse
-from services.catalog.slugs import kind_of
+from services.catalog.slugs import format_of
 
 LIMIT = MAX_EXPECTED_MATCHES + 1
-_links = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(LIMIT).subquery()
-_products_with_tag = select(func.count()).select_from(_links.lateral()).scalar_subquery()
+_product_tags = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(LIMIT).subquery()
+_products_with_tag = select(func.count()).select_from(_product_tags.lateral()).scalar_subquery()
 TAGS = Statement(
     select(Tag.name, Tag.id, Tag.merged, _products_with_tag.label("matches")).where(
         Tag.name == any_(bindparam("names", type_=ARRAY(Text)))
@@ -68,11 +68,11 @@ async def resolve(given: ProductFilter, q: str | None) -> ResolvedFilter | None:
 
 
 async def _category(id_or_slug: str, status: str) -> CategoryFilter | None:
-    kind = kind_of(id_or_slug)
-    if kind == "none":
+    text_format = format_of(id_or_slug)
+    if text_format == "none":
         return None
-    category = UUID(id_or_slug) if kind == "id" else id_or_slug
-    ids = [row.id for row in await fetch(searching_engine, SUBTREES[kind], {"category": category})]
+    category = UUID(id_or_slug) if text_format == "id" else id_or_slug
+    ids = [row.id for row in await fetch(searching_engine, SUBTREES[text_format], {"category": category})]
     if not ids:
         return None
     counted = await fetch(searching_engine, IN_CATEGORIES, {"categories": ids, "status": status})

@@ -193,7 +193,8 @@ class Facets(ResponseModel):
     """How many products of the list have each tag, and are in each subcategory: the twenty with the most products."""
 
     complete: bool = Field(
-        description="Whether all products of the list were counted. False: only its newest 1,000 products, or fewer"
+        description="True if it is certain that all products of the list were counted; always false with the filter "
+        "`availability`. If it is false, perhaps only the newest 1,000 products of the list were counted, or fewer"
     )
     tags: list[TagFacet]
     categories: list[CategoryFacet] = Field(
@@ -211,5 +212,6 @@ class ProductPage(PageResponse[ProductView]):
     facets: Facets | None = Field(default=None, description="Only with `facets=true`")
     ranked_newest: int | None = Field(
         default=None,
-        description="If only the newest matches may be ranked: the list contains at most this many of them, and ends after them",
+        description="Null if the list contains all matches. Otherwise it may contain only the newest matches: at most this many, "
+        "sorted by relevance",
     )

@@ -12,7 +12,7 @@ from kit.db.locks import for_key_share
 from kit.errors import Unavailable
 from services.catalog.models import ProductTag, Tag
 
-TAGS, LINKS = table_of(Tag), table_of(ProductTag)
+TAGS, PRODUCT_TAGS = table_of(Tag), table_of(ProductTag)
 ATTEMPTS = 3
 
 _names = (
@@ -35,13 +35,13 @@ async def set_tags(session: AsyncSession, product_id: UUID, names: Sequence[str]
 
     The caller has locked the product, or inserted it in this transaction.
     """
-    # The tags are locked before the links: the deletion of a tag locks in this sequence too, so the two cannot deadlock.
+    # The tags are locked before the rows of product_tags: the deletion of a tag locks in this sequence too, so the two cannot deadlock.
     ids = await _find_or_add(session, names) if names else {}
     await session.execute(delete(ProductTag).where(ProductTag.product_id == product_id))
     if not names:
         return
     rows = [{"product_id": product_id, "tag_id": ids[name]} for name in names]
-    await session.execute(insert(LINKS), rows)
+    await session.execute(insert(PRODUCT_TAGS), rows)
 
 
 async def _find_or_add(session: AsyncSession, names: Sequence[str]) -> dict[str, UUID]:

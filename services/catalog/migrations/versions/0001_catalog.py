@@ -57,13 +57,13 @@ SEARCH_CONFIGURATIONS = (
 COPY_TAG_IDS = """
 CREATE FUNCTION copy_tag_ids() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE products SET tag_ids = links.tag_ids FROM (
+    UPDATE products SET tag_ids = copied.tag_ids FROM (
         SELECT changed.product_id, ARRAY(
             SELECT tag_id FROM product_tags WHERE product_tags.product_id = changed.product_id ORDER BY position
         ) AS tag_ids
-        FROM (SELECT DISTINCT product_id FROM changed_links) AS changed
-    ) AS links
-    WHERE products.id = links.product_id AND products.tag_ids <> links.tag_ids;
+        FROM (SELECT DISTINCT product_id FROM changed_product_tags) AS changed
+    ) AS copied
+    WHERE products.id = copied.product_id AND products.tag_ids <> copied.tag_ids;
     RETURN NULL;
 END $$
 """
@@ -643,7 +643,7 @@ def upgrade() -> None:
     for event, rows in (("INSERT", "NEW"), ("DELETE", "OLD")):
         op.execute(
             f"CREATE TRIGGER copy_tag_ids_after_{event.lower()} AFTER {event} ON product_tags"
-            f" REFERENCING {rows} TABLE AS changed_links"
+            f" REFERENCING {rows} TABLE AS changed_product_tags"
             " FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION copy_tag_ids()"
         )
     op.execute(REFUSE_CHANGE)

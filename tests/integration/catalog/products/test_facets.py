@@ -57,6 +57,7 @@ async def test_facets_when_products_have_tags_and_categories_then_each_filter_is
     assert await facets(client, q="unknown") == (True, {}, {})
     assert await facets(client, category="unknown") == (True, {}, {})
     assert (await facets(client, availability="in_stock"))[0] is False
+    assert await facets(client, availability="in_stock", category="unknown") == (False, {}, {})
     merged = await client.patch("/catalog/tags/azure", json={"name": "blue", "merge": True}, headers=editor)
     assert merged.status_code == 200
     assert (await facets(client))[1] == {"red": 3, "blue": 3, "new": 2}
