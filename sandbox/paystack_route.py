@@ -16,7 +16,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class PaystackRoute(APIRoute):
     """Route of Paystack's API: checks the secret key, counts the call against the rate limit, then injects faults.
 
-    The name of the route selects the fault (see `Faults.fault_for`).
+    The name of the route selects the fault. If no fault has this name, the call falls under `others` (see `Faults.fault_for`).
     """
 
     def get_route_handler(self) -> Handler:

@@ -18,7 +18,7 @@ MAX_WAIT_SECONDS = 60.0
 
 
 class Scheduler:
-    """Background task that carries out the timed steps of refunds and disputes."""
+    """Background task that carries out the timed steps of refunds, disputes and pending charges."""
 
     def __init__(self, store: Store, sender: WebhookSender, jobs: Sequence[ScheduledJob]) -> None:
         self._store = store

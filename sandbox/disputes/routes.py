@@ -94,7 +94,7 @@ async def fetch_dispute(dispute_id: str, state: CurrentState) -> Response:
     return success("Dispute retrieved", bodies.fetched_body(dispute, transaction))
 
 
-@router.put("/{dispute_id}", name="dispute", summary="Update a dispute", openapi_extra=body_of(UPDATE))
+@router.put("/{dispute_id}", name="disputes", summary="Update a dispute", openapi_extra=body_of(UPDATE))
 async def update_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Change the amount that is refunded if the merchant accepts, or add an uploaded file."""
     row_id = parsing.parse_id(dispute_id)
@@ -124,7 +124,7 @@ async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
     return success("Upload url generated", {"signedUrl": url, "fileName": name})
 
 
-@router.post("/{dispute_id}/evidence", name="dispute", summary="Add evidence", openapi_extra=body_of(EVIDENCE))
+@router.post("/{dispute_id}/evidence", name="disputes", summary="Add evidence", openapi_extra=body_of(EVIDENCE))
 async def add_evidence(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Store the merchant's evidence. New evidence replaces earlier evidence."""
     row_id = parsing.parse_id(dispute_id)
@@ -133,7 +133,7 @@ async def add_evidence(dispute_id: str, request: Request, state: CurrentState) -
     return success("Evidence created", bodies.evidence_body(dispute))
 
 
-@router.put("/{dispute_id}/resolve", name="dispute", summary="Resolve a dispute", openapi_extra=body_of(RESOLVE))
+@router.put("/{dispute_id}/resolve", name="disputes", summary="Resolve a dispute", openapi_extra=body_of(RESOLVE))
 async def resolve_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Respond to a dispute. `merchant-accepted` refunds refund_amount at once; `declined` leaves the decision to the bank."""
     row_id = parsing.parse_id(dispute_id)

@@ -165,7 +165,8 @@ class PendingChargeLifecycle:
     def _arrive(
         self, connection: sqlite3.Connection, transaction: Transaction, charge: PendingCharge, amount: int
     ) -> Changed:
-        """Credit the money. The sender gets back money that arrives at a closed or expired account, or with another amount."""
+        """Credit the money. The sender gets back money that arrives at a closed or expired account, with another amount, or after the
+        transaction was paid in another way."""
         charge = replace(charge, arriving_amount=None)
         if transaction.paid:
             return self._finish(connection, charge, PendingChargeStatus.SUCCESS), transaction

@@ -50,7 +50,7 @@ RETRY = {
 
 @router.post("/refund", name="refund_writes", summary="Create a refund", openapi_extra=body_of(CREATE))
 async def create_refund(request: Request, state: CurrentState) -> Response:
-    """Create a full or partial refund. It is pending at first; webhooks report every later status."""
+    """Create a full or partial refund. It is pending at first. A webhook reports each status, also pending."""
     wanted = parse_refund_request(parse_fields(request.headers.get("content-type", ""), await request.body()))
     enough_balance = not state.fault_injector.faults.insufficient_balance
     refund, transaction = await state.store.run(

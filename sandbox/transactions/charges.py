@@ -27,7 +27,8 @@ UNFINISHED: dict[ChargeOutcome, str] = {
 }
 """Outcomes after which the transaction can still be paid, with their gateway responses.
 
-ongoing, pending: the payer has to enter a code or make a transfer. processing, queued: the bank or a bulk charge has not finished.
+ongoing: the payer has to act. pending: the payer has acted and the bank has not answered. processing, queued: the bank or a bulk charge
+has not finished.
 """
 
 
