@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from services.auth.settings import settings
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.auth import AuthClient
@@ -31,7 +32,7 @@ CODE_AFTER = 0.5
 
 @pytest.fixture
 async def auth_app(postgres: object) -> AsyncIterator[RunningApp]:
-    async with running_auth() as running_app:
+    async with running_auth(settings.auth_bcrypt_rounds) as running_app:
         await empty_auth_tables()
         yield running_app
 

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from services.auth.db import db_sessions
 from services.auth.models import Account
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth_app import BCRYPT_ROUNDS
 
 LONG = "nine hinges, " * 6
 
@@ -68,7 +69,7 @@ async def test_login_when_the_hash_is_outdated_then_upgraded(auth: AuthClient, s
     assert (await auth.login("ada@example.com")).status_code == 200
     new = await _stored_hash()
     assert new is not None
-    assert new.startswith("$bcrypt-sha256$v=2,t=2b,r=10$")
+    assert new.startswith(f"$bcrypt-sha256$v=2,t=2b,r={BCRYPT_ROUNDS}$")
     assert (await auth.login("ada@example.com")).status_code == 200
     assert await _stored_hash() == new
 
