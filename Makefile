@@ -3,6 +3,7 @@
 .PHONY: help run demo seed logs psql test unit drills fuzz chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE # the tests and `make run` start many processes: they would all compile the same files
 extras := auth catalog payments sandbox run
 lock = .venv/bin/uv pip compile --quiet $(2) --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements/$(1).txt
@@ -26,7 +27,7 @@ psql: .venv/installed-run.txt ## open psql on a database of `make run` (SERVICE=
 	@exec $(python) -m dev psql
 
 test: .venv/installed.txt ## run all tests except the drills, with real servers (ARGS="tests/integration/auth -k login")
-	@exec $(python) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@exec $(python) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: .venv/installed.txt ## run the unit tests: no servers, no environment variables (ARGS as for test)
 	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit --hypothesis-profile quick \

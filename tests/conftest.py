@@ -1,6 +1,7 @@
 """Unit tests need no server and no environment. The other folders set the environment in their own conftests, and share the servers."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,11 +14,18 @@ settings.register_profile("project", deadline=None, suppress_health_check=[Healt
 settings.load_profile("project")
 
 
+KILLING = {"broker", "commit_in_flight", "crashes", "database", "failpoints", "shutdown", "two_workers"}
+"""The files of tests/e2e/ that wait most of the time until killed processes are ready again."""
+
+
 class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Tests of one file run in one process, and so do all tests of the stack: it is started once."""
+    """Tests of one file run in one process. The tests of the stack share two: one of them starts the stack for the files in KILLING."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the stack" if nodeid.startswith("tests/e2e/") else nodeid.split("::")[0]
+        file = nodeid.split("::")[0]
+        if not file.startswith("tests/e2e/"):
+            return file
+        return "the stack of killed processes" if Path(file).stem.removeprefix("test_") in KILLING else "the stack"
 
 
 @pytest.hookimpl(optionalhook=True)  # `-p no:xdist` must work
