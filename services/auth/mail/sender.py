@@ -25,11 +25,12 @@ from services.auth.mail.smtp import MailRejected, ServerUnavailable, SmtpClient,
 from services.auth.mail.template_names import Template
 
 BATCH_SIZE = 10
-BATCH_SECONDS = 60.0
+BATCH_SECONDS = 15.0
 """No further mail of a batch is begun after this time."""
 
-LEASE = timedelta(minutes=3)
-"""Longer than a connection, a batch and its last mail take together (smtp.MAIL_SECONDS)."""
+LEASE = timedelta(seconds=90)
+"""Longer than a connection, a batch and its last mail take together (twice smtp.MAIL_SECONDS, and BATCH_SECONDS). The mails of a batch
+arrive so late if the worker is killed while it sends them, and one of them can be a login code."""
 
 POLL_SECONDS = 1.0
 LIFETIME = timedelta(hours=24)
