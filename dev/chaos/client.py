@@ -83,7 +83,7 @@ class Acknowledged:
     payments: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)
     stock: dict[str, int] = field(default_factory=dict)
-    """The initial stock of each product."""
+    """The initial stock of each product, by its id, which is also the id of its variant."""
 
 
 class Client:

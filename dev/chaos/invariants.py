@@ -35,7 +35,7 @@ TITLES = {
     "I2": "paid: delivered once, or refunded",
     "I3": "delivered: paid, with the right amount and currency",
     "I4": "on hand + sold = initial stock, and the movements add up to the level",
-    "I5": "outboxes, inboxes and dead-letter queues empty",
+    "I5": "all webhook events, events and refunds finished, no dead letters",
     "I6": "no 5xx except 503 with Retry-After",
     "I7": "no secret in a log",
     "I8": "connections, files and memory released",
@@ -78,7 +78,7 @@ class Invariants:
             return list(await connection.fetch(query, *args, timeout=10))
 
     async def dead_letters(self) -> dict[str, int]:
-        """Return the number of messages in each dead-letter queue."""
+        """Return the number of messages in the dead-letter queue of each queue of contracts/topology.py."""
         return await self.reader.dead_letters()
 
     async def wait_idle(self, seconds: float = IDLE_SECONDS) -> None:

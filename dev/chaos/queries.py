@@ -1,4 +1,7 @@
-"""SQL of the snapshot: the rows of both databases that the invariants compare."""
+"""SQL of the snapshot: the rows of the databases of payments and catalog that the invariants compare, and the work queues of all services.
+
+Stock is counted by variant, and its `id` is that of the variant. A product without options has one variant, with the same id.
+"""
 
 PAYMENTS = {
     "payments": """
@@ -58,6 +61,9 @@ UNFINISHED = {
     },
     "catalog": {
         "inbox": "SELECT status AS state, key, error FROM inbox WHERE status <> 'processed'",
+        "outbox": "SELECT 'unpublished' AS state, type AS key, error FROM outbox",
+    },
+    "auth": {
         "outbox": "SELECT 'unpublished' AS state, type AS key, error FROM outbox",
     },
 }

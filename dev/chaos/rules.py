@@ -98,25 +98,28 @@ def deliveries_paid_at_paystack(snapshot: Snapshot, acknowledged: Acknowledged) 
 
 
 def stock_consistent(snapshot: Snapshot, initial: dict[str, int]) -> Iterator[str]:
-    """No more is reserved than is there, on_hand + sold equals the initial stock, and the movements add up to the level."""
-    yield from (f"product {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
-    for product, row in snapshot.stock.items():
+    """No more is reserved than is there, on_hand + sold equals the initial stock, and the movements add up to the level.
+
+    The key of `initial` is the id of a product without options, which is also the id of its variant.
+    """
+    yield from (f"variant {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
+    for variant, row in snapshot.stock.items():
         if row["mismatched"]:
-            yield f"product {product}: {row['mismatched']} units have another stock state than their order needs"
+            yield f"variant {variant}: {row['mismatched']} units have another stock state than their order needs"
         if row["reserved"] != row["pending"]:
-            yield f"product {product}: {row['reserved']} units are reserved, and pending orders have {row['pending']}"
-        if product in initial and row["on_hand"] + row["sold"] != initial[product]:
+            yield f"variant {variant}: {row['reserved']} units are reserved, and pending orders have {row['pending']}"
+        if variant in initial and row["on_hand"] + row["sold"] != initial[variant]:
             total = f"{row['on_hand']} on hand + {row['sold']} sold"
-            yield f"product {product}: {total} is not {initial[product]}"
+            yield f"variant {variant}: {total} is not {initial[variant]}"
         level, moved = (row["on_hand"], row["reserved"]), (row["moved"], row["moved_reserved"])
         if level != moved:
-            yield f"product {product}: the level is {level}, and its movements add up to {moved}"
-    for product in initial.keys() - snapshot.stock.keys():
-        yield f"product {product}: does not exist"
+            yield f"variant {variant}: the level is {level}, and its movements add up to {moved}"
+    for variant in initial.keys() - snapshot.stock.keys():
+        yield f"variant {variant}: has no stock level"
 
 
 def work_finished(snapshot: Snapshot) -> Iterator[str]:
-    """No work queue has an unfinished entry, and no dead-letter queue a message."""
+    """No webhook event, inbox entry, outbox row or refund of a service is unfinished, and no dead-letter queue has a message."""
     for entry in snapshot.unfinished:
         yield f"{entry.table}: {entry.key} is {entry.state}" + (f": {entry.error[:200]}" if entry.error else "")
     yield from (f"{queue}: {count} dead letters" for queue, count in snapshot.dead_letters.items() if count)

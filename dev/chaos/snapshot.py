@@ -1,4 +1,4 @@
-"""A snapshot of a stack: the databases of payments and catalog, the dead-letter queues, and the transactions and refunds at Paystack."""
+"""A snapshot of a stack: the rows that the invariants compare, unfinished work, dead letters, and what Paystack has."""
 
 import asyncio
 from collections import defaultdict
@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import aio_pika
 import asyncpg
 import httpx
 
-from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
+from contracts.topology import CONSUMED
 from dev.chaos.queries import CATALOG, CONNECTIONS, PAYMENTS, UNFINISHED
 from dev.stack.names import SERVICES
 from dev.stack.readiness import NO_CERTIFICATES
@@ -34,7 +35,8 @@ class Unfinished:
 
 @dataclass(slots=True)
 class Snapshot:
-    """Rows by key. The key of payments, refunds, ledger and order payments is the reference, that of orders and stock the id."""
+    """Rows by key. The key of payments, refunds, ledger and order payments is the reference, that of orders the id, that of stock the id of
+    the variant."""
 
     payments: dict[str, Row] = field(default_factory=dict)
     refunds: dict[str, list[Row]] = field(default_factory=dict)
@@ -95,7 +97,7 @@ class SnapshotReader:
         return snapshot
 
     async def unfinished(self) -> list[Unfinished]:
-        """Return the unfinished entries of all work queues."""
+        """Return the unfinished entries of the work queues: webhook events, inboxes, outboxes and refunds."""
         found = []
         for service, tables in UNFINISHED.items():
             for table, rows in (await self._query(service, tables)).items():
@@ -103,11 +105,11 @@ class SnapshotReader:
         return found
 
     async def dead_letters(self) -> dict[str, int]:
-        """Return the number of messages in each dead-letter queue."""
+        """Return the number of messages in the dead-letter queue of each queue of contracts/topology.py."""
         async with asyncio.timeout(QUERY_SECONDS), await aio_pika.connect(self.env["AMQP_URL"], timeout=5) as broker:
             channel = await broker.channel()
             found = {}
-            for queue in (CATALOG_PAYMENTS, PAYMENTS_ORDERS):
+            for queue in chain.from_iterable(CONSUMED.values()):
                 declared = await channel.get_queue(queue.dead_letters)
                 found[queue.dead_letters] = declared.declaration_result.message_count or 0
             return found

@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
-from contracts.topology import CATALOG_PAYMENTS
+from contracts.topology import CATALOG_ACCOUNTS, CATALOG_PAYMENTS, PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS, Queue
 from dev.chaos import resources, rules
 from dev.chaos.invariants import Invariants, InvariantViolated, format_violations
 from dev.chaos.leaks import LogScanner
@@ -111,6 +111,7 @@ CASES = [
     ("I4", "catalog", "order_items", "", {"stock_state": "'released'"}),
     ("I5", "payments", "webhook_events", "", {"status": "'failed'"}),
     ("I5", "catalog", "inbox", "", {"status": "'pending'"}),
+    ("I5", "auth", "outbox", "RIGHT JOIN generate_series(1, 1) ON true", {}),
     ("I8", "payments", "pg_stat_activity", "", {"state": "'idle in transaction'", "state_change": "now() - interval '1 hour'"}),
     ("I8", "payments", "pg_stat_activity", "CROSS JOIN generate_series(1, 100)", {}),
     ("ledger", "payments", "ledger_entries", "", {"amount": "amount + line"}),
@@ -189,17 +190,20 @@ async def test_delivery_without_payment_and_second_order_are_found(
     ]
 
 
-async def test_dead_letter_is_found(stack: Stack, shop: StackClient) -> None:
+@pytest.mark.parametrize(
+    "consumed", [CATALOG_PAYMENTS, CATALOG_ACCOUNTS, PAYMENTS_ORDERS, PAYMENTS_ACCOUNTS], ids=lambda queue: queue.name
+)
+async def test_dead_letter_is_found(stack: Stack, shop: StackClient, consumed: Queue) -> None:
     checker = Invariants(stack, shop)
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as broker:
         channel = await broker.channel()
-        queue = await channel.get_queue(CATALOG_PAYMENTS.dead_letters)
+        queue = await channel.get_queue(consumed.dead_letters)
         await channel.default_exchange.publish(aio_pika.Message(b"{}"), queue.name)
         try:
             found = checker.check_snapshot(await checker.reader.read())
         finally:
             await queue.purge()
-    assert found["I5"] == [f"{CATALOG_PAYMENTS.dead_letters}: 1 dead letters"]
+    assert found["I5"] == [f"{consumed.dead_letters}: 1 dead letters"]
 
 
 @pytest.mark.parametrize(
