@@ -1,9 +1,6 @@
 """Who may call what: every operation of the three services as every kind of caller, compared with the table in docs/authorization.md."""
 
-import json
-import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,28 +10,25 @@ import jwt
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, PROGRAM_SCOPES
 from dev import PROJECT
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.example_requests import Operation, operations
 from tests.fixtures.stack_client import Json, StackClient, until
 
 TABLE = PROJECT / "docs" / "authorization.md"
-SERVICES = ("auth", "catalog", "payments")
 HEADER = (
     *("operation", "none", "expired", "other audience", "ended session", "guest"),
     *("other customer", "customer", "program", "support", "admin"),
 )
 SUPPORT_SCOPES = CUSTOMER_SCOPES | {"orders:read", "payments:read"}
+FIELDS: dict[tuple[str, str], Json] = {
+    ("/catalog/orders", "program"): {"customer": {"email": "chidi@example.com"}},
+    ("/payments", "guest"): {"email": "guest@example.com"},
+    ("/payments", "program"): {"email": "chidi@example.com"},
+}
+"""Fields that only some callers send, by path and caller."""
+
 REFUSED = {401, 403, 404}
 CALLBACK = "/payments/callback"
 TAG = "authorization"
-
-
-def operations() -> Iterator[tuple[str, str, str]]:
-    """Yield the service, method and path of every operation."""
-    for service in SERVICES:
-        document = json.loads((PROJECT / "docs" / "openapi" / f"{service}.json").read_text())
-        for path, methods in document["paths"].items():
-            if path in {"/", "/livez", "/readyz"} and service != SERVICES[0]:
-                continue  # the same in every service
-            yield from ((service, method.upper(), path) for method in methods)
 
 
 async def log_in(shop: StackClient, email: str | None = None) -> Json:
@@ -47,9 +41,8 @@ async def log_in(shop: StackClient, email: str | None = None) -> Json:
 
 
 async def begin_as_guest(shop: StackClient) -> Json:
-    """Begin as a guest. Return the Authorization header."""
-    tokens = (await shop.call("POST", f"{shop.env['AUTH_URL']}/auth/guests", expect=201)).json()
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
+    """Begin as a guest. Return the tokens."""
+    return dict((await shop.call("POST", f"{shop.env['AUTH_URL']}/auth/guests", expect=201)).json())
 
 
 async def callers(shop: StackClient, customer: Json) -> list[Json]:
@@ -91,25 +84,69 @@ async def end_session(shop: StackClient, sid: str, headers: Json) -> None:
 
 async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
     """Create what the paths name, except a session. There is no card, so every customer gets 404."""
-    product = await shop.product(stock=9)
+    product, ordered = await shop.product(stock=9), await shop.product(stock=99)
     del shop.acknowledged.stock[product["id"]]  # callers change it
     category = await shop.category()
     await shop.change_product(product, {"category_id": category["id"]})  # so that it cannot be deleted
     order = await shop.order(shop.bearer(customer), product)
     payment = await shop.start_payment(shop.bearer(customer), order)
-    missing = str(UUID(int=7))
+    payable = await shop.order(shop.bearer(customer), ordered)
+    account = (await log_in(shop))["sub"]
+    mails = await shop.call("GET", f"{shop.env['AUTH_URL']}/auth/users/{account}/mails", headers=shop.admin)
     return {
         "product_id": product["id"],
         "variant_id": product["id"],
         "category_id": category["id"],
         "name": TAG,
         "order_id": order["id"],
+        "payable_order_id": payable["id"],
+        "ordered_product_id": ordered["id"],
         "status_token": order["status_token"],
         "reference": payment["reference"],
-        "account_id": (await log_in(shop))["sub"],
+        "account_id": account,
+        "mail_id": mails.json()["items"][0]["id"],
         "program_id": "reporter",
-        **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id", "transfer_id"), missing),
+        "card_id": str(UUID(int=7)),
+        "transfer_id": await reject_transfer(shop, payment["reference"]),
+        **await dispute_and_refund(shop),
     }
+
+
+async def reject_transfer(shop: StackClient, reference: str) -> str:
+    """Send a bank transfer of a wrong amount, and return the id of the rejected transfer."""
+    url = f"{shop.env['SANDBOX_URL']}/sandbox/transactions/{reference}/transfer"
+    await shop.call("POST", url, json={"amount": 100}, expect=200)
+    return str((await first_item(shop, "rejected-transfers", reference))["id"])
+
+
+async def dispute_and_refund(shop: StackClient) -> dict[str, str]:
+    """Pay for an order, refund a part and dispute the payment. Return the ids that paths name, and the reference `paid_reference`."""
+    customer, _, payment = await shop.buy(await shop.product(stock=1))
+    reference = payment["reference"]
+    await shop.wait_payment_status(customer, reference, "succeeded")
+    url, headers = f"{shop.env['PAYMENTS_URL']}/payments/{reference}/refunds", {"Idempotency-Key": str(uuid4())}
+    refund = await shop.call("POST", url, json={"amount": 100}, headers={**shop.admin, **headers}, expect=202)
+    await shop.wait_refunded_amount(customer, reference, 100)
+    disputes = f"{shop.env['SANDBOX_URL']}/sandbox/disputes"
+    await shop.call("POST", disputes, json={"reference": reference, "hours": 500}, expect=200)
+    return {
+        "paid_reference": reference,
+        "refund_id": refund.json()["id"],
+        "dispute_id": str((await first_item(shop, "disputes", reference))["id"]),
+        "event_id": str((await first_item(shop, "webhook-events", reference))["id"]),
+    }
+
+
+async def first_item(shop: StackClient, path: str, reference: str) -> Json:
+    """Wait until a list of payments has an item about a reference, and return it."""
+    url = f"{shop.env['PAYMENTS_URL']}/payments/{path}"
+
+    async def found() -> Json | None:
+        page = (await shop.call("GET", url, params={"limit": 100}, headers=shop.admin, expect=200)).json()
+        about = (each for each in page["items"] if reference in {each.get("reference"), each.get("payment")})
+        return next(about, None)
+
+    return await until(found)
 
 
 def is_refused(answer: httpx.Response) -> bool:
@@ -117,40 +154,73 @@ def is_refused(answer: httpx.Response) -> bool:
     return answer.status_code in REFUSED and '"wrong_password"' not in answer.text
 
 
-async def receive_stock(shop: StackClient, product_id: str) -> None:
-    """Receive a unit of a product, so that its stock is counted."""
-    url = f"{shop.env['CATALOG_URL']}/catalog/products/{product_id}/stock-movements"
-    body = {"kind": "received", "quantity": 1, "reason": "test"}
-    await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": str(uuid4())}, json=body, expect=201)
-
-
 async def test_every_operation_answers_each_caller_as_the_table_says(shop: StackClient, tmp_path: Path) -> None:
     customer = await log_in(shop)
     values, headers = await path_values(shop, customer["sub"]), await callers(shop, customer)
-    mails = f"{shop.env['AUTH_URL']}/auth/users/{values['account_id']}/mails"
-    values["mail_id"] = (await shop.call("GET", mails, headers=headers[-1])).json()["items"][0]["id"]
     rows: list[tuple[str, ...]] = [HEADER]
-    for service, method, path in operations():
-        if "{session_id}" in path:
+    for operation in operations():
+        if "{session_id}" in operation.path:
             values["session_id"] = (await log_in(shop, customer["email"]))["sid"]
-        url = shop.env[f"{service.upper()}_URL"] + re.sub(r"{(\w+)}", lambda name: values[name[1]], path)
-        if path == CALLBACK:
-            url += f"?reference={values['reference']}"
-        headers[HEADER.index("guest") - 1] = await begin_as_guest(shop)
+        headers[HEADER.index("guest") - 1] = bearer_of(await begin_as_guest(shop))
         cells = []
-        for caller in headers:
-            if "{name}" in path:  # an earlier caller may have deleted the tag
-                await shop.change_product({"id": values["product_id"]}, {"tags": [TAG]})
-            if path.endswith("/stock"):  # an earlier caller may have made the stock unlimited
-                await shop.receive({"id": values["product_id"]}, 1)
-            body: Json | None = None if method in {"GET", "DELETE"} else {}
-            answer = await shop.call(method, url, headers={"Idempotency-Key": str(uuid4()), **caller}, json=body)
-            assert answer.status_code < 500, answer.text
+        for name, caller in zip(HEADER[1:], headers, strict=True):
+            answer = await ask(shop, operation, values, name, caller)
             cells.append(str(answer.status_code) if is_refused(answer) else "yes")
-        rows.append((f"`{method} {path}`", *cells))
+        rows.append((f"`{operation.method} {operation.path}`", *cells))
     found = [f"| {' | '.join(row)} |" for row in rows]
     found.insert(1, "|---" * len(HEADER) + "|")
     expected = [line for line in TABLE.read_text().splitlines() if line.startswith("|")]
     actual = tmp_path / "authorization.md"
     actual.write_text("\n".join(found))
     assert found == expected, f"if the difference is intended, copy {actual} into {TABLE}"
+
+
+async def ask(
+    shop: StackClient, operation: Operation, values: dict[str, str], name: str, caller: Json
+) -> httpx.Response:
+    """Send a valid request to an operation, with the headers of the caller with this name in HEADER."""
+    path = operation.path
+    if "{name}" in path:  # an earlier caller may have deleted the tag
+        await shop.change_product({"id": values["product_id"]}, {"tags": [TAG]})
+    if path.endswith("/stock"):  # an earlier caller may have made the stock unlimited
+        await shop.receive({"id": values["product_id"]}, 1)
+    content = operation.content(await body_values(shop, values, path))
+    if operation.method == "POST":
+        content.get("json", {}).update(FIELDS.get((path, name), {}))
+    headers = {"Idempotency-Key": str(uuid4()), "If-Match": "*", **caller}
+    answer = await shop.call(operation.method, url_of(shop, operation, values), headers=headers, **content)
+    asked = f"{operation.method} {path} as {name}: {answer.text}"
+    assert answer.status_code < 500, asked
+    assert not any(f'"{code}"' in answer.text for code in ("invalid_request", "too_many_requests")), asked
+    if (operation.method, path, answer.status_code) == ("POST", "/catalog/orders", 201):
+        order = answer.json()
+        shop.acknowledged.orders.setdefault(order["customer_id"], set()).add(order["id"])
+    return answer
+
+
+def url_of(shop: StackClient, operation: Operation, values: dict[str, str]) -> str:
+    """Return the URL of an operation on what `path_values` has created."""
+    reference = values["paid_reference"] if "{refund_id}" in operation.path else values["reference"]
+    path = operation.path.format_map({**values, "reference": reference})
+    query = f"?reference={reference}" if path == CALLBACK else ""
+    return f"{shop.env[f'{operation.service.upper()}_URL']}{path}{query}"
+
+
+async def body_values(shop: StackClient, values: dict[str, str], path: str) -> dict[str, object]:
+    """Return fields of bodies: ids that exist, a new e-mail address, and a wrong password of the caller, whose session therefore stays."""
+    found: dict[str, object] = {
+        "email": f"{uuid4()}@example.com",
+        "order_id": values["payable_order_id"],
+        "parent_id": values["category_id"],
+        "product_id": values["ordered_product_id"],
+    }
+    if path.startswith("/auth/me"):
+        found |= dict.fromkeys(("password", "current_password"), "not the password")
+    if path.endswith("/merge"):  # a guest can be merged once
+        found["refresh_token"] = (await begin_as_guest(shop))["refresh_token"]
+    return found
+
+
+def bearer_of(tokens: Json) -> Json:
+    """Return the Authorization header with an access token."""
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
