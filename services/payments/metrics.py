@@ -40,7 +40,7 @@ dispute_due_seconds = MeasuredGauge(
 
 
 def select_refunds_that_need_an_operator() -> Select[int]:
-    """Select the refunds that wait for the payer's bank account, and the failed refunds that nobody has dealt with."""
+    """Select the refunds that wait for the payer's bank account, and the failed refunds that need an operator."""
     return select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(NEEDS_OPERATOR)
 
 

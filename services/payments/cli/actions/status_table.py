@@ -71,7 +71,7 @@ class WorkerStatus(TypedDict):
 
 
 class Status(TypedDict):
-    """The output of `status --json`. `refunds`: unfinished refunds, and failed ones that nobody has dealt with, by status.
+    """The output of `status --json`. `refunds`: unfinished refunds, and failed ones that need an operator, by status.
 
     `refunds_refused`: those of the requested refunds that Paystack refused and that are sent again later.
     """
