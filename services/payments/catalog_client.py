@@ -51,7 +51,7 @@ class CatalogClient:
         return cls(HttpClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
     async def get_order(self, order_id: UUID, caller: Caller) -> Order:
-        """Return an order of the caller.
+        """Return an order that the caller may read: staff may read those of all customers.
 
         Raises OrderNotFound, NotAuthenticated or NotAllowed if catalog refuses the request, and CatalogUnavailable after any other failure.
         """

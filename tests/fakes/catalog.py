@@ -8,11 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import jwt
 
 
 @dataclass
 class FakeCatalog(httpx.AsyncBaseTransport):
-    """Use it as the transport of payments' catalog client. `answer` replaces every answer while it is set."""
+    """Use it as the transport of payments' catalog client. `answer` replaces every answer while it is set.
+
+    An order belongs to whoever asks for it, unless it was added with a `customer`.
+    """
 
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     answer: httpx.Response | Exception | None = None
@@ -46,7 +50,15 @@ class FakeCatalog(httpx.AsyncBaseTransport):
         if self.answer is not None:
             return httpx.Response(self.answer.status_code, content=self.answer.content)
         order = self.orders.get(request.url.path.rpartition("/")[2])
-        return httpx.Response(404, json={}) if order is None else httpx.Response(200, json=order)
+        if order is None:
+            return httpx.Response(404, json={})
+        return httpx.Response(200, json={"customer": {"id": _subject(request)}, **order})
+
+
+def _subject(request: httpx.Request) -> str:
+    """Return who sent a request, from its access token."""
+    token = request.headers["Authorization"].removeprefix("Bearer ")
+    return str(jwt.decode(token, options={"verify_signature": False})["sub"])
 
 
 @asynccontextmanager
@@ -57,7 +69,9 @@ async def serve_orders(catalog: FakeCatalog, token: str) -> AsyncIterator[str]:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         path = head.split(" ")[1]
         allowed = f"authorization: bearer {token}" in head.lower()
-        response = await catalog.handle_async_request(httpx.Request("GET", f"http://catalog.test{path}"))
+        response = await catalog.handle_async_request(
+            httpx.Request("GET", f"http://catalog.test{path}", headers={"Authorization": f"Bearer {token}"})
+        )
         body = response.content if allowed else b"{}"
         status = response.status_code if allowed else 401
         writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)

@@ -46,5 +46,10 @@ def customer_of(caller: Caller, request: StartPayment, order: Order) -> PaymentC
     return PaymentCustomer(caller.id, customer.email, phone, customer.name, customer.external_id, by_program=True)
 
 
+def is_program(caller: Caller) -> bool:
+    """Return True for a program, which pays for its customers, and False for an account."""
+    return "payments:write" not in caller.scopes
+
+
 def _is_by_program(caller: Caller, request: StartPayment) -> bool:
-    return request.customer is not None or "payments:write" not in caller.scopes
+    return request.customer is not None or is_program(caller)

@@ -20,7 +20,7 @@ from kit.messaging import outbox
 from kit.observability.tracing import traceparent
 from services.payments import events as payment_events
 from services.payments.catalog_client import CatalogClient, Order
-from services.payments.checkout.customer import PaymentCustomer, check_customer, customer_of
+from services.payments.checkout.customer import PaymentCustomer, check_customer, customer_of, is_program
 from services.payments.checkout.return_urls import with_query
 from services.payments.checkout.session_end import payable_until, transfer_seconds
 from services.payments.clients import Clients, problem_from_paystack
@@ -28,6 +28,7 @@ from services.payments.errors import (
     AmountNotPayable,
     ChannelNotAvailable,
     ChargePending,
+    OrderNotFound,
     OrderNotPayable,
     PaystackUnavailable,
     TooManyPayments,
@@ -87,8 +88,14 @@ async def start_payment(
 
 
 async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Caller) -> Order:
-    """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, AmountNotPayable, CatalogUnavailable."""
+    """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, AmountNotPayable, CatalogUnavailable.
+
+    catalog shows staff the orders of all customers. They cannot start a payment for these: the payment, and the card that the payer uses,
+    would belong to the member of staff, who could charge it later.
+    """
     order = await catalog.get_order(order_id, caller)
+    if not is_program(caller) and (order.customer is None or order.customer.id != caller.id):
+        raise OrderNotFound
     if order.status != "pending":
         raise OrderNotPayable(f"The order is {order.status}: only a pending order can be paid.")
     for broken_rule in (

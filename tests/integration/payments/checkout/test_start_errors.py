@@ -12,8 +12,10 @@ from services.payments.clients import Clients
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.apps import RunningApp
+from tests.fixtures.payments_requests import charge_card, save_card
 from tests.fixtures.payments_rows import all_payments
 from tests.fixtures.payments_start import ORDER, start
+from tests.fixtures.tokens import ADMIN, Signer
 
 pytestmark = pytest.mark.usefixtures("order")
 
@@ -63,6 +65,18 @@ async def test_start_when_paystack_fails_leaves_no_open_payment(
     assert (await start(client, customer, "k-1")).status_code == 201
 
 
+async def test_start_and_charge_when_staff_may_read_the_order_of_a_customer_are_refused(
+    client: httpx.AsyncClient, signer: Signer, catalog: FakeCatalog
+) -> None:
+    """The payment, and the card that the payer uses, would belong to the member of staff."""
+    staff = signer.headers("customer-1", scopes=ADMIN)
+    catalog.add_order(ORDER, customer={"id": "customer-2"})
+    card = await save_card(client, staff)
+    for answer in (await start(client, staff), await charge_card(client, staff, ORDER, card)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "order_not_found")
+    assert ORDER not in {str(payment.order_id) for payment in await all_payments()}
+
+
 @pytest.mark.parametrize(
     ("given", "status", "code"),
     [
@@ -75,7 +89,10 @@ async def test_start_when_paystack_fails_leaves_no_open_payment(
         (httpx.ConnectError("away"), 503, "catalog_unavailable"),
         (httpx.ReadTimeout("slow"), 503, "catalog_unavailable"),
         (
-            httpx.Response(200, json={"id": ORDER, "status": "paid", "amount": 5, "currency": "NGN"}),
+            httpx.Response(
+                200,
+                json={"id": ORDER, "status": "paid", "amount": 5, "currency": "NGN", "customer": {"id": "customer-1"}},
+            ),
             409,
             "order_not_payable",
         ),
