@@ -38,8 +38,6 @@ class LineReader(asyncio.Protocol):
 
 async def spawn(program: Program, env: Mapping[str, str], console: Console) -> asyncio.subprocess.Process:
     """Start a program in its own process group. It is killed when this process ends. Its output goes to the console or its log file."""
-    account = ("-", "-") if program.account is None else (str(program.account.uid), str(program.account.gid))
-    command = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *account, *program.command]
     if program.log_file:
         reader = -1
         if program.log_file.exists():
@@ -51,16 +49,7 @@ async def spawn(program: Program, env: Mapping[str, str], console: Console) -> a
         # With a pipe of asyncio, `process.wait` would return only after the children of the process have closed their output too.
         reader, writer = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=writer,
-            stderr=writer,
-            env={**program.env, **env},
-            cwd=program.cwd,
-            umask=program.umask,
-            start_new_session=True,
-        )
+        process = await execute(program, {**program.env, **env}, writer)
     except BaseException:
         if reader >= 0:
             os.close(reader)
@@ -73,6 +62,21 @@ async def spawn(program: Program, env: Mapping[str, str], console: Console) -> a
             lambda: LineReader(lambda line: console.print_output(program.name, line)), os.fdopen(reader, "rb", 0)
         )
     return process
+
+
+async def execute(program: Program, env: Mapping[str, str], output: int) -> asyncio.subprocess.Process:
+    """Start the process of a program with this environment. `output`: the file descriptor to which it writes."""
+    account = ("-", "-") if program.account is None else (str(program.account.uid), str(program.account.gid))
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *account, *program.command),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=env,
+        cwd=program.cwd,
+        umask=program.umask,
+        start_new_session=True,
+    )
 
 
 async def run_to_completion(program: Program, console: Console, seconds: float = 120.0) -> None:

@@ -1,6 +1,5 @@
 """Services of `make run` use the broker with the same permissions as in compose, and only their workers can connect to it."""
 
-import psutil
 import pytest
 
 from dev.stack.names import APIS, WORKERS
@@ -18,7 +17,7 @@ async def test_forbidden_act_when_tried_in_the_running_stack_is_refused(stack: S
 
 def test_process_when_it_is_no_worker_that_uses_the_broker_has_no_url_of_it(stack: Stack) -> None:
     urls = {
-        name: {key: value for key, value in psutil.Process(stack.pid(name)).environ().items() if "AMQP" in key}
+        name: {key: value for key, value in stack.program(name).env.items() if "AMQP" in key}
         for name in (*APIS, *WORKERS)
     }
     assert urls == {
