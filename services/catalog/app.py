@@ -40,7 +40,7 @@ class CatalogState(AuthState, OrderQueueState, TreeQueueState, status.StatusLimi
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
     """Create the objects that requests share. Close the database connections at shutdown."""
-    status_tokens()
+    status_tokens()  # Derive the key now: the first call takes 50 ms of CPU time.
     fetch_keys = jwks_fetcher(settings.jwks_url)
     revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
     verifier = TokenVerifier(

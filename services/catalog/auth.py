@@ -64,7 +64,7 @@ AnyActor = Annotated[Actor, Depends(acting(authenticate))]
 """Any caller with a valid access token, with the IP address for the audit log."""
 
 FulfilmentActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
-"""A caller who may fulfil orders, and the address, for the audit log."""
+"""A caller who may fulfil orders, with the IP address for the audit log."""
 
 EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
-"""A caller who may change products and categories, and the address, for the audit log."""
+"""A caller who may change products and categories, with the IP address for the audit log."""

@@ -28,8 +28,9 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
         else:
             others.append(event)
     if checkouts and others:
-        # In one statement, so that workers lock orders in the same sequence. Orders that are delivered now need no reservation any more.
+        # In one statement, so that workers lock orders in the same sequence.
         await reservations.lock_orders(session, {UUID(event.subject) for event in (*checkouts, *others)})
+    # `deliver.handle` runs first: an order that it delivers needs no reservation any more.
     return {
         **(await deliver.handle(session, others) if others else {}),
         **(await reservations.handle(session, checkouts) if checkouts else {}),

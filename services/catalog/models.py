@@ -77,14 +77,17 @@ class Category(Base):
 
 
 class Tag(Base):
-    """A label of products, in lower case. `merged` has the ids of the tags that were merged into it: products may still have them."""
+    """A label of products, in lower case.
+
+    `merged_ids` has the ids of the tags that were merged into it: products may still have them in `tag_ids`.
+    """
 
     __tablename__ = "tags"
     __table_args__ = (CheckConstraint("name <> ''", name="name"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(unique=True)
-    merged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
+    merged_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     products: Mapped[list["Product"]] = relationship(

@@ -16,7 +16,8 @@ class CatalogSettings(Settings):
     )
     catalog_status_token_secret: Secret | None = Field(
         default=None,
-        description="Secret from which the key of status tokens is derived; default: CATALOG_DATABASE_URL, so they end with its password",
+        description="Secret from which the key of status tokens is derived; default: CATALOG_DATABASE_URL, so all status tokens become "
+        "invalid when this URL or its password changes",
     )
     jwks_url: HttpUrl = Field(description="URL of auth's public keys")
     revocations_url: HttpUrl | None = Field(

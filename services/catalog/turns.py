@@ -1,4 +1,4 @@
-"""Requests that write wait here, and not for a connection of the pool or for a lock.
+"""Requests that place orders or change categories wait here, and not for a connection of the pool or for a lock.
 
 One request of each account runs at a time, so an account with many requests takes only one place, and the requests of other accounts do not
 wait behind them. At most `places` requests run at a time. This is less than the number of connections, so the pool has connections left for

@@ -57,10 +57,10 @@ ReviewOperator = Annotated[Caller, Depends(_may_decide)]
 """An operator who may decide about held payments and reprocess webhook events."""
 
 RefundActor = Annotated[Actor, Depends(acting(_may_refund))]
-"""A RefundOperator with its IP address, for the audit log."""
+"""A RefundOperator, with the IP address for the audit log."""
 
 ReviewActor = Annotated[Actor, Depends(acting(_may_decide))]
-"""A ReviewOperator with its IP address, for the audit log."""
+"""A ReviewOperator, with the IP address for the audit log."""
 
 Reference = Annotated[ReferenceText, Path(description="Reference of the payment")]
 

@@ -31,7 +31,7 @@ async def delete_account(
 ) -> ScheduledDeletion:
     """Delete your account after 14 days. All sessions end now. Until then, log in and call POST /auth/me/restore to keep it.
 
-    Orders and payments stay, without name and address, because the shop needs them for its accounting.
+    Orders and payments stay, because the shop needs them for its accounting, but without your name, e-mail address and shipping address.
     """
     delete_at = await deletion_requests.request_deletion(db_sessions, hasher, source, caller, deletion.password)
     return ScheduledDeletion(delete_at=delete_at)

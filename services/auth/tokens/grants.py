@@ -106,7 +106,7 @@ async def log_in(
         else Requester.of_account(device.account_id, limit_address)
     )
     async with hasher.slot(requester, login.source.disconnected):
-        attempt.check()  # a request with the same name or address may have been refused meanwhile: then this one needs no query
+        attempt.check()  # a request with the same user name or IP address may have been refused meanwhile: then this one needs no query
         async with db_sessions.begin() as db:
             client = await authenticate_public_client(db, login.client)
             started_at = await attempt.start(db)

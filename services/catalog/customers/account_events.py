@@ -1,4 +1,4 @@
-"""Apply auth's events about accounts to orders: a changed name or address, a merged guest, a deleted account.
+"""Apply auth's events about accounts to orders: a changed name or e-mail address, a merged guest, a deleted account.
 
 Events may arrive twice, late and in any order, and an order may be placed with an access token a moment after its account has ended. So
 ended accounts are remembered, and what their end means for orders is applied again for some time (`reapply`).
@@ -97,7 +97,7 @@ async def _end(session: AsyncSession, event: AccountDeleted | AccountMerged, *, 
 
 
 async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Move the orders of merged guests, and erase name, e-mail address, metadata and address from the orders of deleted accounts."""
+    """Move the orders of merged guests; erase names, e-mail and shipping addresses, and metadata from the orders of deleted accounts."""
     customer = cast(EndedAccount.account_id, Text)
     await session.execute(
         update(Order)

@@ -30,7 +30,7 @@ MAX_SHOWN_FACETS = 20
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 TAGS = Statement(select(Tag.id, Tag.name).where(Tag.id == any_(_ids)))
-MERGED_TAGS = Statement(select(Tag.name, Tag.merged).where(Tag.merged.op("&&")(_ids)))
+MERGED_TAGS = Statement(select(Tag.name, Tag.merged_ids).where(Tag.merged_ids.op("&&")(_ids)))
 # UNION visits each category once.
 UPWARDS = Statement(
     text(
@@ -97,7 +97,7 @@ async def _count_tags(tag_ids: Sequence[Sequence[UUID]]) -> list[dict[str, objec
     names: dict[UUID, str] = {row.id: row.name for row in await fetch(searching_engine, TAGS, {"ids": list(ids)})}
     if missing := ids - names.keys():  # of tags that were merged or deleted
         rows = await fetch(searching_engine, MERGED_TAGS, {"ids": list(missing)})
-        names |= {id_: row.name for row in rows for id_ in row.merged}
+        names |= {id_: row.name for row in rows for id_ in row.merged_ids}
     counts = Counter(name for each in tag_ids for name in {names[id_] for id_ in each if id_ in names})
     return [{"name": name, "products": count} for name, count in _most(counts)]
 

@@ -20,7 +20,7 @@ LIMIT = MAX_EXPECTED_MATCHES + 1
 _product_tags = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(LIMIT).subquery()
 _products_with_tag = select(func.count()).select_from(_product_tags.lateral()).scalar_subquery()
 TAGS = Statement(
-    select(Tag.name, Tag.id, Tag.merged, _products_with_tag.label("matches")).where(
+    select(Tag.name, Tag.id, Tag.merged_ids, _products_with_tag.label("matches")).where(
         Tag.name == any_(bindparam("names", type_=ARRAY(Text)))
     )
 )
@@ -84,7 +84,7 @@ async def _tags(names: Sequence[str], match: TagMatch) -> TagFilter | None:
     rows = await fetch(searching_engine, TAGS, {"names": sorted(set(names))})
     if not rows or (match == TagMatch.ALL and len(rows) < len(set(names))):
         return None
-    groups = sorted((row.id, *row.merged) for row in rows)
+    groups = sorted((row.id, *row.merged_ids) for row in rows)
     if match == TagMatch.ALL:
         return TagFilter(tuple(groups), min(row.matches for row in rows))
     return TagFilter((tuple(id_ for group in groups for id_ in group),), sum(row.matches for row in rows))

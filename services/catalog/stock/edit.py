@@ -35,7 +35,9 @@ async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
     query = select(Variant.product_id).where(Variant.id == variant_id)
     product_id = (await session.execute(query)).scalar_one_or_none()
     if product_id is None:
-        raise StockNotFound("No variant and no product without options has this id.")
+        raise StockNotFound(
+            "There is no variant with this id. The id of a product is accepted only if the product has no options."
+        )
     return product_id
 
 

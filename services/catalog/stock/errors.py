@@ -6,7 +6,7 @@ from kit.errors import MemberTypes, Problem
 
 
 class StockNotFound(Problem):
-    """No variant and no product without options has this id, or its stock is unlimited. Check the id, or record received units first."""
+    """No variant has this id, or its stock is unlimited: record received units first. If the product has options, use a variant's id."""
 
     status = 404
 

@@ -43,16 +43,16 @@ async def delete_tag(session: AsyncSession, name: str, actor: Actor) -> None:
 async def _merge(session: AsyncSession, source: UUID, target: UUID) -> None:
     """Link the products of `source` to `target`, except those that have both, and delete `source`.
 
-    `products.tag_ids` keeps the id of `source`: the filter finds it by `merged` of `target`.
+    The products keep the id of `source` in `tag_ids`. A filter by `target` also looks for the ids in `target.merged_ids`, so it finds them.
     """
     both = select(ProductTag.product_id).where(ProductTag.tag_id == target)
     moved = (
         update(ProductTag).where(ProductTag.tag_id == source, ProductTag.product_id.not_in(both)).values(tag_id=target)
     )
     await session.execute(moved)
-    old = select(Tag.merged).where(Tag.id == source).scalar_subquery()
-    merged = func.array_cat(func.array_append(Tag.merged, source), old)
-    await session.execute(update(Tag).where(Tag.id == target).values(merged=merged))
+    old = select(Tag.merged_ids).where(Tag.id == source).scalar_subquery()
+    merged_ids = func.array_cat(func.array_append(Tag.merged_ids, source), old)
+    await session.execute(update(Tag).where(Tag.id == target).values(merged_ids=merged_ids))
     await session.execute(delete(Tag).where(Tag.id == source))
 
 

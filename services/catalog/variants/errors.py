@@ -28,7 +28,7 @@ class DefaultVariant(Problem):
 
 
 class VariantOrdered(Problem):
-    """Orders refer to this variant, so it cannot be deleted. Count its stock as 0 instead."""
+    """Orders refer to this variant, so it cannot be deleted. Record a stock movement `counted` with quantity 0 instead."""
 
     status = 409
 

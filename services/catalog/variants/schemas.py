@@ -22,7 +22,7 @@ Prices = dict[Currency, VariantPrice]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 SKU = "Stock keeping unit: the shop's own number of the variant, unique; null if it has none"
 OPTIONS = "A value for each option of the product"
-PRICES = "Price of one unit in subunits, by currency. In the currency of the product, the product's price applies if none is given"
+PRICES = "Price of one unit in subunits, by currency. Without one in the product's currency, the variant has the product's price"
 
 
 class CreateVariant(RequestModel):
@@ -71,7 +71,8 @@ class VariantView(ResponseModel):
     sku: str | None = Field(description=SKU)
     options: dict[str, str] = Field(description="The value of each option; empty for a product without options")
     prices: dict[str, int] = Field(
-        description="Price of one unit in subunits, by currency, with the product's own price"
+        description="Price of one unit in subunits, by currency. In the product's currency it is the product's price, unless the variant "
+        "has its own"
     )
     availability: Availability = Field(description="The same values as the availability of a product")
     stock: int | None = Field(

@@ -53,7 +53,7 @@ SEARCH_CONFIGURATIONS = (
 )
 
 # products.tag_ids has the ids of a product's tags, for the index of the search. The deletion of a tag and a merge leave the ids of the tag
-# in the products: they would change each of its products, and tags.merged makes it unnecessary.
+# in the products: they would change each of its products, and tags.merged_ids makes it unnecessary.
 COPY_TAG_IDS = """
 CREATE FUNCTION copy_tag_ids() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -146,7 +146,7 @@ def upgrade() -> None:
         "tags",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("merged", sa.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("merged_ids", sa.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("name <> ''", name=op.f("ck_tags_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
