@@ -137,7 +137,9 @@ class PaymentRefundedData(PaymentData):
     )
     overpaid_amount: Subunits = Field(
         default=0,
-        description="How much more than `amount` the payer paid, without fees. So much of `refunded_amount` is no refund of the order",
+        description="How much more than `amount` the payer paid; 0 if the difference is exactly Paystack's fee, or if the payer paid in "
+        "another currency. What was paid too much counts as refunded first: only the part of `refunded_amount` above `overpaid_amount` is "
+        "a refund of the order",
     )
 
 
@@ -231,7 +233,7 @@ class Event(BaseModel):
 
 
 class PaymentStarted(Event):
-    """The payer can pay. catalog keeps the stock of the order reserved until `payable_until`, within its limits."""
+    """The payer can pay. catalog keeps the stock reserved until `payable_until`, or until its own latest end if that is earlier."""
 
     source: Literal["/payments"] = "/payments"
     type: Literal[EventType.PAYMENT_STARTED] = EventType.PAYMENT_STARTED

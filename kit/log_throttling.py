@@ -65,8 +65,9 @@ def log_failure(
     every: float = MINUTE,
     **fields: object,
 ) -> None:
-    """Log a failure with the class of its error and the reason, unless a failure of this class was logged less than `every` seconds ago.
+    """Log a failure with the class of its error and the reason.
 
+    It is not logged if the same message with an error of the same class and the same `about` was logged less than `every` seconds ago.
     `about` separates failures that are logged independently of each other, for example those of two jobs.
     """
     reason = (str(error).splitlines() or [""])[0][:200]

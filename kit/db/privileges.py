@@ -27,7 +27,7 @@ OWN_TABLES = text(
     ORDER BY c.relname
     """
 ).bindparams(bindparam("triggers", list(PRIVILEGES)))
-MISSING = text(
+EXISTING_PRIVILEGES = text(
     """
     SELECT has_database_privilege(:role, current_database(), 'CONNECT') AS connect,
         has_schema_privilege(:role, 'public', 'USAGE') AS usage
@@ -51,13 +51,13 @@ def grant_privileges(connection: Connection, role: str) -> None:
     if unlimited:
         raise RoleUnusable(f"the role {role} is a superuser or a member of the owner's role: use another one")
     name = connection.dialect.identifier_preparer.quote_identifier(role)
-    present = connection.execute(MISSING, {"role": role}).one()
-    if not present.connect:
+    existing = connection.execute(EXISTING_PRIVILEGES, {"role": role}).one()
+    if not existing.connect:
         database = connection.dialect.identifier_preparer.quote_identifier(
             connection.execute(text("SELECT current_database()")).scalar_one()
         )
         connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {name}")
-    if not present.usage:
+    if not existing.usage:
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {name}")
     for table in connection.execute(OWN_TABLES).all():
         privileges = PRIVILEGES.get(table.trigger, "SELECT, INSERT, UPDATE, DELETE")

@@ -184,8 +184,8 @@ async def _is_free(session: AsyncSession, holder: int) -> bool:
 
 
 def _idempotency_locks(request: Request) -> IdempotencyLocks:
-    requests: IdempotencyLocks = request.state.idempotency_locks
-    return requests
+    locks: IdempotencyLocks = request.state.idempotency_locks
+    return locks
 
 
 CurrentIdempotencyLocks = Annotated[IdempotencyLocks, Depends(_idempotency_locks)]

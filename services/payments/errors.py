@@ -44,7 +44,7 @@ class TooManyPayments(Problem):
 
 
 class PayerUnknown(Problem):
-    """Paystack requires an e-mail address, and the access token contains none: send `email`, or `customer` as a program, or log in."""
+    """Paystack requires an e-mail address: send `email`; a program sends `customer`; or log in with an account that has an address."""
 
     status = 422
 
@@ -112,13 +112,13 @@ class RefundNotFound(Problem):
 
 
 class RefundNotAwaitingAccount(Problem):
-    """Only a refund with status `needs-attention` can be sent to an account: check the status of this refund."""
+    """Only a refund with status `needs-attention` can be sent to a bank account: check the status of this refund."""
 
     status = 409
 
 
 class RefundNotFailed(Problem):
-    """Only a failed refund can be closed, or one that Paystack refused and that is not sent again within five minutes: check its status."""
+    """Only a failed refund, or a refused one whose next attempt is more than five minutes away, can be closed: check its status."""
 
     status = 409
 

@@ -126,7 +126,10 @@ def transfer_rejected(
 
 
 def _overpaid_amount(payment: Payment) -> int:
-    """Return how much more than the order's amount was received, in subunits; 0 if that is the fees, or in another currency."""
+    """Return how much more than the order's amount was received, in subunits.
+
+    0 if the difference equals the fee, or if the payer paid in another currency.
+    """
     more = payment.received - payment.amount
     if payment.paid_currency != payment.currency or more == (payment.fees or 0):
         return 0

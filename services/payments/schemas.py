@@ -112,7 +112,7 @@ class HeldDecision(StrEnum):
     """Deliver the order, and refund what was paid too much: the same with `refund_difference`."""
 
     BIND = "bind"
-    """Deliver another order of the same amount: POST /payments/{reference}/bind."""
+    """Bind the payment to an order that costs exactly `received`, and deliver that order: POST /payments/{reference}/bind."""
 
     REFUND_ALL = "refund_all"
     """Deliver nothing, and refund everything: POST /payments/{reference}/refunds with `all`, and with `held` as `expected_status`."""

@@ -139,15 +139,15 @@ class PaymentsSettings(Settings):
         default=8 * 3600,
         ge=0,
         le=8 * 3600,
-        description="Seconds for which a transfer account that a payer got on Paystack's page can be paid after the session of the page "
-        "has ended. 0: it ends with the session",
+        description="Seconds after the end of the session of Paystack's page during which the payer can still transfer money to the bank "
+        "account number that the page showed. 0: the number ends with the session",
     )
     payments_paystack_calls_per_minute: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
-        description="Background calls per minute of all processes under each rate limit that Paystack reports, at most 75 % of it. "
-        "Default: 75 % of it, or of the documented limit until Paystack reports one",
+        description="Maximum number of background calls per minute, of all processes together, under each of Paystack's rate limits. "
+        "75 % of a reported limit is never exceeded. Default: 75 % of the reported limit; until one is reported, of the documented limit",
     )
     payments_backfill_after_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"

@@ -46,9 +46,10 @@ def close(
 ) -> None:
     """Close a failed refund after you have dealt with it: paid the money back in another way, or requested it again.
 
-    It then needs no operator any more. A refund that Paystack refused can be closed too, except in the five minutes before it is sent
-    again; it is then not sent again.
-    Exit code 1: the refund does not exist, was neither refused nor failed, is closed already, or is sent again within five minutes.
+    It then needs no operator any more. A refund that Paystack refused can be closed too, except in the five minutes before its next
+    attempt; a closed refund is not sent again.
+    Exit code 1: the refund does not exist, was neither refused nor failed, is closed already, or its next attempt is at most five minutes
+    away.
     """
     call(f"{ACTIONS}.refunds:close", refund_id, reason, as_json=as_json)
 

@@ -2,7 +2,7 @@
 
 Events may arrive twice, late and in any order, and a payment may be started with an access token a moment after its account has ended. So
 ended accounts are remembered, and what their end means is applied again for some time (`reapply`). Amounts,
-times, references and the customer's id are kept for the accounts.
+times, references and the customer's id are kept for bookkeeping.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,12 +8,18 @@ Amounts are signed: an account is debited with a positive and credited with a ne
     disputes              money withheld during disputes         refunds   earned money that was refunded
     other_applications    money of other applications on the same Paystack account, less its fees (negative)
 
-    kind           debited, credited                       kind           debited, credited
-    received       receivable, sales or held or others     disputed       disputes, receivable
-    fee            fees or others, receivable              dispute_won    receivable, disputes
-    accepted       held, sales                             dispute_lost   receivable, disputes; a refund follows
-    bound          held, sales                             paid_out       bank, receivable
-    refunded       refunds or held, receivable
+    kind           debited                       credited
+    received       receivable                    sales, held or other_applications
+    fee            fees or other_applications    receivable
+    accepted       held                          sales
+    bound          held                          sales
+    refunded       refunds or held               receivable
+    disputed       disputes                      receivable
+    dispute_won    receivable                    disputes
+    dispute_lost   receivable                    disputes; a refund follows
+    paid_out       bank                          receivable
+
+Here `receivable` means paystack:receivable or, for money in the other mode, paystack:other_mode.
 
 A debit of `held` and a credit of `sales` turns held money into sales, because the balances of both are negative. Every movement
 balances, so the sum of all accounts of a currency is zero.

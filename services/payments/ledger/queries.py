@@ -44,7 +44,7 @@ class Filter:
 
 
 class EntryRow(NamedTuple):
-    """One entry with its movement. `reference` is the reference of the payment, None for a payout."""
+    """One entry with its movement. `reference` is that of the payment; None for a payout, and for an unrelated charge and its fee."""
 
     recorded_at: datetime
     transaction_id: int

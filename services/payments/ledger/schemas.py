@@ -41,7 +41,9 @@ class EntryView(ResponseModel):
     movement: str = Field(description="Unique key of the movement, which its two entries share")
     line: int = Field(description="1: the debit, 2: the credit of the movement")
     kind: MovementKind = Field(description="Kind of the movement")
-    reference: str | None = Field(description="Reference of the payment; null for a payout to the bank")
+    reference: str | None = Field(
+        description="Reference of the payment; null for a payout to the bank, and for an unrelated charge and its fee"
+    )
     account: Account = Field(description="Account that the entry changes")
     currency: str = Field(description="ISO 4217 code")
     amount: int = Field(description="Amount in subunits. Positive: debits the account; negative: credits it")

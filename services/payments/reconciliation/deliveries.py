@@ -28,8 +28,8 @@ DAY = timedelta(days=1)
 IN_PROGRESS = timedelta(minutes=10)
 """A payment that changed within this time may not have reached catalog yet."""
 
-WAITING = frozenset({"paid", "refunded"})
-"""The statuses of a paid order without a delivery: it still waits for its delivery, or it was refunded before."""
+MAY_LACK_DELIVERY = frozenset({"paid", "refunded"})
+"""The statuses of a paid order that may lack a delivery: it still waits for it, or it was refunded before it was delivered."""
 
 
 class ComparedPayment(NamedTuple):
@@ -105,7 +105,10 @@ class DeliveryComparison:
             self.report.add(DifferenceKind.DELIVERY_DIFFERS, reference=reference, here=payment.describe(), there=there)
 
     async def _compare_payments(self, start: datetime, end: datetime, seen: set[str]) -> None:
-        """Look for the deliveries of the settled payments of a day that were delivered on another day, or not at all."""
+        """Ask catalog about the settled payments that were started on a day and whose delivery is not among the deliveries of that day.
+
+        The delivery was on another day, or there is none. `seen`: the references in the deliveries of the day.
+        """
         settled = (Payment.status.in_(SUCCEEDED), Payment.held_reason.is_(None), Payment.order_id.is_not(None))
         query = select(*COLUMNS).where(
             Payment.created_at >= start, Payment.created_at < end, *settled, Payment.amount > 0
@@ -117,19 +120,20 @@ class DeliveryComparison:
                 payments = [ComparedPayment(*row) for row in rows]
             others = [payment for payment in payments if payment.reference not in seen]
             for first in range(0, len(others), MAX_REFERENCES):
-                await self._compare_undelivered(others[first : first + MAX_REFERENCES])
+                await self._compare_with_own_deliveries(others[first : first + MAX_REFERENCES])
             if len(payments) < BATCH:
                 return
             last_id = payments[-1].id
 
-    async def _compare_undelivered(self, payments: Sequence[ComparedPayment]) -> None:
+    async def _compare_with_own_deliveries(self, payments: Sequence[ComparedPayment]) -> None:
+        """Ask catalog for the orders with these payments. Report the payments without a delivery, and deliveries that differ."""
         found = {
             row.payment_reference: row for row in await self.client.of_payments([one.reference for one in payments])
         }
         missing = []
         for payment in payments:
             order = found.get(payment.reference)
-            if order is None or (order.delivered_at is None and order.status not in WAITING):
+            if order is None or (order.delivered_at is None and order.status not in MAY_LACK_DELIVERY):
                 missing.append(payment)
             else:
                 self._compare(order, payment)

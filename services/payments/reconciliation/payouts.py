@@ -77,7 +77,10 @@ class PayoutComparison:
         self._compare_sums(settlement, processed, fees)
 
     def _compare_sums(self, settlement: PaystackSettlement, processed: int, fees: int) -> None:
-        """Compare the sums that Paystack reports with those of the transactions that it lists for the settlement."""
+        """Compare the sums that Paystack reports with those of the transactions that it lists for the settlement.
+
+        Also check that the amount paid out is the processed amount minus the fees minus the deductions.
+        """
         reported = {"processed": settlement.processed, "fees": settlement.fees, "paid out": settlement.amount}
         computed = {
             "processed": processed,

@@ -31,7 +31,7 @@ class DifferenceKind(StrEnum):
     """The status here does not match the status at Paystack."""
 
     PAYOUT_DIFFERS = "payout_differs"
-    """The sums of a payout differ from its transactions, or from the recorded payout."""
+    """The sums of a payout differ from its transactions or do not add up, or the payout differs from the recorded one."""
 
     NOT_PAID_OUT = "not_paid_out"
     """A payment was paid long ago and is in no payout."""
@@ -54,7 +54,9 @@ class Difference(BaseModel):
     reference: str | None = Field(default=None, description="Reference of the payment")
     payout: int | None = Field(default=None, description="Paystack's id of the settlement")
     here: str | None = Field(
-        default=None, description="The values in our database; for the sums of a payout, the sums over Paystack's lists"
+        default=None,
+        description="The values in our database. For the sums of a payout: the sums over the transactions that Paystack lists, and for the "
+        "amount paid out, what Paystack reports as processed minus its fees minus its deductions",
     )
     there: str | None = Field(default=None, description="The values at Paystack, or those of the delivery in catalog")
 

@@ -180,7 +180,7 @@ def log_fields(payment: Payment) -> dict[str, str | None]:
 async def close_refund(session: AsyncSession, refund_id: UUID, actor: Actor, reason: str) -> Refund:
     """Close a failed refund, because an operator has dealt with it: its money was paid back in another way, or is requested again.
 
-    A refund that Paystack refused, and that is not sent again within five minutes, fails and is closed too. Locks the payment.
+    A refund that Paystack refused, and whose next attempt is more than five minutes away, fails and is closed too. Locks the payment.
     Raises RefundNotFound, RefundNotFailed.
     """
     payment_id = select(Refund.payment_id).where(Refund.id == refund_id)
@@ -194,8 +194,8 @@ async def close_refund(session: AsyncSession, refund_id: UUID, actor: Actor, rea
         raise RefundNotFailed(f"The refund is closed already, by {refund.closed_by}.")
     if refund.status != RefundStatus.FAILED and not not_sent_soon:
         raise RefundNotFailed(
-            f"The refund is {refund.status}: only a failed refund, or one that Paystack refused and that is not sent again "
-            "within five minutes, can be closed." + (" Try again later." if refund.status in UNFINISHED else "")
+            f"The refund is {refund.status}: only a failed refund, or one that Paystack refused and whose next attempt is more than "
+            "five minutes away, can be closed." + (" Try again later." if refund.status in UNFINISHED else "")
         )
     before = {"status": refund.status}
     refund.status, refund.next_attempt_at = RefundStatus.FAILED, None

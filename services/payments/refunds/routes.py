@@ -219,6 +219,6 @@ async def _find_refund_awaiting_account(session: AsyncSession, payment: Payment,
         raise RefundNotFound
     if refund.status != RefundStatus.NEEDS_ATTENTION:
         raise RefundNotAwaitingAccount(
-            f"Only a refund with status needs-attention can be sent to an account, and this one is {refund.status}."
+            f"Only a refund with status needs-attention can be sent to a bank account, and this one is {refund.status}."
         )
     return refund

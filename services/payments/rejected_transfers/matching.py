@@ -5,7 +5,8 @@ transaction, whose reference is that of the payment. Nothing is guessed from the
 unpaid payments.
 
 If Paystack refuses to answer, or its answer is not usable, it is asked again with growing pauses. After MAX_FAILURES the transfer needs an
-operator, who can have it tried again (retry.py). A rejected key and a used up rate limit say nothing about the transfer and do not count.
+operator, who can have it tried again (retry.py). Paystack's refusal of our secret key (401) and a used-up rate limit (429) say nothing
+about the transfer and do not count as failures.
 """
 
 from typing import Any, NamedTuple

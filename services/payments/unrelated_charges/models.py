@@ -9,7 +9,10 @@ from services.payments.models import Base
 
 
 class UnrelatedCharge(Base):
-    """A successful charge with a reference that is certainly not ours (references.py). No payment, no event and no operator."""
+    """A successful charge with a reference that is certainly not ours (references.py). It has no payment and no event.
+
+    It needs no operator.
+    """
 
     __tablename__ = "unrelated_charges"
 

@@ -46,7 +46,7 @@ def _log_and_count(recorded: Sequence[Charge]) -> None:
 
 
 async def find_unrelated(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Return those of the references that are unrelated. No payment may have one of the references.
+    """Return those of the references that are unrelated. The caller must pass only references that no payment has.
 
     A charge that is recorded as unrelated stays unrelated if the settings change (references.py).
     """

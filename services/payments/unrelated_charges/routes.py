@@ -19,7 +19,8 @@ async def list_unrelated_charges(
 ) -> UnrelatedChargePage:
     """Return the successful charges with references that are certainly not ours, newest first. Requires the scope `payments:read`.
 
-    Another application uses the same Paystack account. Such money needs no operator, unless PAYMENTS_HOLD_UNRELATED_CHARGES is set.
+    Another application on the same Paystack account uses these references, or the money was charged on Paystack's dashboard. Charges in
+    this list need no operator. With PAYMENTS_HOLD_UNRELATED_CHARGES, further charges are recorded as held payments instead.
     """
     query = select(UnrelatedCharge).order_by(UnrelatedCharge.id.desc()).limit(limit + 1)
     if cursor is not None:

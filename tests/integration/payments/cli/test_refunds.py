@@ -42,8 +42,8 @@ async def test_refused_refund_is_counted_and_can_be_closed_unless_it_is_about_to
     refused = await command.run("refunds", "close", str(due.id), "--reason", "x")
     assert (refused.code, refused.err.strip()) == (
         1,
-        "The refund is requested: only a failed refund, or one that Paystack refused and that is not sent again within five minutes, "
-        "can be closed. Try again later.",
+        "The refund is requested: only a failed refund, or one that Paystack refused and whose next attempt is more than five minutes "
+        "away, can be closed. Try again later.",
     )
     assert (await command.run("refunds", "close", str(waiting.id), "--reason", "paid in cash")).code == 0
     stored = {refund.id: (refund.status, refund.next_attempt_at) for refund in await all_refunds()}

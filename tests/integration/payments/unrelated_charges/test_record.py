@@ -1,4 +1,4 @@
-"""Money of other applications on the same Paystack account is recorded and listed; it needs no operator unless a setting says so."""
+"""Money of other applications on the same Paystack account is recorded and listed without an operator; a setting holds it instead."""
 
 from datetime import UTC, datetime, timedelta
 
