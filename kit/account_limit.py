@@ -18,7 +18,7 @@ class AccountLimitState(TypedDict):
 
 
 async def limit_account(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:
-    """Take a token of the caller's account. Raises TooManyRequests."""
+    """Count the request against the limit of the caller's account. Raises TooManyRequests."""
     account_limit: TokenBuckets = request.state.account_limit
     account_limit.take(caller.id)
 

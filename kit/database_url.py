@@ -83,7 +83,10 @@ def _address(url: URL) -> dict[str, str | tuple[str, ...]]:
 
 
 def _mode(url: URL, name: str) -> dict[str, str | tuple[str, ...]]:
-    """Return `sslmode` as the parameter `name`, unless `tls_arguments` has its meaning."""
+    """Return `sslmode` as the parameter `name`.
+
+    Empty if the URL has no `sslmode`, or has `sslrootcert`: then the context of `tls_arguments` does what `sslmode` demands.
+    """
     return {name: url.query["sslmode"]} if "sslmode" in url.query and "sslrootcert" not in url.query else {}
 
 

@@ -36,7 +36,7 @@ class ProblemSchema(BaseModel):
 def problem_responses(*problems: type[Problem]) -> Responses:
     """Return the OpenAPI responses for the errors that an endpoint raises: `responses=problem_responses(OutOfStock, OrderNotFound)`.
 
-    Errors of dependencies and of the request's form are added by the route (kit.http.routing).
+    The errors of dependencies and of the rules of every route are added by Route (kit.http.routing).
     """
     responses: Responses = {}
     add_problems(responses, problems)

@@ -32,8 +32,8 @@ FetchRevocations = Callable[[], Awaitable[RevocationList | None]]
 class Revocations:
     """Decides with the last list that was fetched whether an access token was revoked. While auth is unavailable, that list stays in force.
 
-    A process that has never fetched a list refuses no token because of it. It hardly verifies tokens then, because the public keys come
-    from auth too.
+    A process that has not fetched a list yet refuses no token as revoked. It then usually cannot verify tokens either, because the public
+    keys come from auth too.
     """
 
     def __init__(self, fetch: FetchRevocations) -> None:

@@ -68,7 +68,9 @@ def dead_letters_cli(package: str, queue: Queue, events: str, subject: str) -> t
         reason: Reason,
         as_json: AsJson = False,
     ) -> None:
-        """Delete dead letters that can never be read, after you have dealt with what they report. `show` prints them before.
+        """Delete dead letters that can never be read, after you have dealt with what they report.
+
+        Print them with `show` first: a deleted dead letter cannot be read again.
 
         Exit code 1: an id was not found among the oldest 1,000 dead letters.
         """

@@ -77,7 +77,10 @@ class RetryingSession(Session):
         return self.execute(*arguments, **options).scalars()
 
     def _prepare_retry(self, error: DBAPIError | ConnectionError) -> None:
-        """Forget the connection if it is dead, else raise the error. The pool then replaces all connections opened before it."""
+        """Raise the error unless the connection is dead; otherwise discard the connection.
+
+        After a disconnect, SQLAlchemy's pool also replaces all connections that were opened before the error.
+        """
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             raise error
         self.invalidate()

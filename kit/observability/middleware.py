@@ -60,7 +60,8 @@ class Telemetry:
         except ClientDisconnect:
             status = status or CLIENT_CLOSED_REQUEST
         except Exception:
-            # Not the path of a known route: a parameter may be a secret, such as the status token of an order.
+            # For a known route, log its template, not the requested path: a parameter may be a secret, such as the status token of an
+            # order.
             path = getattr(scope.get("route"), "path", scope["path"][:200])
             log.exception("unhandled error", method=scope["method"], path=path)
             if status:
