@@ -104,7 +104,7 @@ Paragraph = Annotated[
 ]
 """Text of any number of lines. It may be empty."""
 
-FullParagraph = Annotated[
+NonEmptyParagraph = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
     AfterValidator(_check_storable),
@@ -163,7 +163,7 @@ METADATA_RULE = f"At most {MAX_METADATA}; these names are reserved: {', '.join(s
 """For the descriptions of fields."""
 
 
-def _check_written(value: object) -> object:
+def _refuse_number(value: object) -> object:
     if isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9.]+\s*", value)):
         raise ValueError("must be a date and time, such as 2026-11-24T03:00Z")
     return value
@@ -175,8 +175,8 @@ def _check_year(time: datetime) -> datetime:
     return time
 
 
-WRITTEN_TIME = BeforeValidator(_check_written)
+NOT_A_NUMBER = BeforeValidator(_refuse_number)
 """Refuses numbers as times of requests: pydantic would accept them, also as a text of digits, as seconds since 1970."""
 
-Moment = Annotated[AwareDatetime, WRITTEN_TIME, AfterValidator(_check_year)]
+Moment = Annotated[AwareDatetime, NOT_A_NUMBER, AfterValidator(_check_year)]
 """A time with a UTC offset."""

@@ -61,7 +61,7 @@ def mark_closed_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-_leaves_untested: ContextVar[bool] = ContextVar("leaves_untested", default=False)
+_skips_test: ContextVar[bool] = ContextVar("skips_test", default=False)
 
 
 def begin_as_ping(connection: Any) -> bool:
@@ -71,18 +71,18 @@ def begin_as_ping(connection: Any) -> bool:
     the BEGIN fails because the connection is dead, the pool replaces it, as after its own test. A connection that is returned unused, or
     switched to AUTOCOMMIT, is rolled back.
     """
-    if not _leaves_untested.get():
+    if not _skips_test.get():
         await_(connection._start_transaction())
     return True
 
 
 async def untested_connection(engine: AsyncEngine) -> PoolProxiedConnection:
     """Take a connection from the pool of `engine` without a transaction and without a test, so it may be dead. The caller returns it."""
-    before = _leaves_untested.set(True)
+    before = _skips_test.set(True)
     try:
         return await engine.raw_connection()
     finally:
-        _leaves_untested.reset(before)
+        _skips_test.reset(before)
 
 
 def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncEngine:

@@ -41,7 +41,7 @@ class BodyLimit:
         self.default = default
         self.limits = dict(limits or {})
         self.seconds = seconds
-        self.shared = shared
+        self.shared_left = shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _has_body(scope):
@@ -60,7 +60,7 @@ class BodyLimit:
             else:
                 await self.app(scope, body.receive_then(receive), send)
         finally:
-            self.shared += body.shared
+            self.shared_left += body.shared_taken
 
     async def _read(self, body: "_Body", receive: Receive) -> None:
         while not body.complete:
@@ -68,21 +68,21 @@ class BodyLimit:
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             more_shared = body.add(message)
-            if more_shared > self.shared:
+            if more_shared > self.shared_left:
                 raise Unavailable(
                     "The service is receiving too many large requests at the moment. Try again in a moment."
                 )
-            self.shared -= more_shared
-            body.shared += more_shared
+            self.shared_left -= more_shared
+            body.shared_taken += more_shared
 
 
 class _Body:
-    """A request body of at most `limit` bytes. `shared` is the number of bytes that it takes of the memory that is shared."""
+    """A request body of at most `limit` bytes. `shared_taken`: the number of bytes that it takes of the shared memory."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.data = bytearray()  # not a list of parts: a part of one byte would take fifty
-        self.shared = 0
+        self.shared_taken = 0
         self.complete = self.delivered = False
 
     def check_declared_length(self, scope: Scope) -> None:
@@ -97,7 +97,7 @@ class _Body:
         self.complete = not message.get("more_body", False)
         if len(self.data) > self.limit:
             raise self.too_large()
-        return max(0, len(self.data) - FREE_BYTES - self.shared)
+        return max(0, len(self.data) - FREE_BYTES - self.shared_taken)
 
     def too_large(self) -> Problem:
         """Return the error for this limit."""

@@ -25,7 +25,7 @@ class NotReady(Problem):
     members: ClassVar[MemberTypes] = {"checks": dict[str, str]}
 
 
-class LivenessRoute(Route):
+class HealthRoute(Route):
     """A health route: no limit on requests applies to it, so the only request that it refuses is an invalid one."""
 
     def problems(self) -> Iterator[type[Problem]]:
@@ -90,7 +90,7 @@ class Health:
 
     def router(self, service: str) -> Router:
         """Return the health routes. Their operation ids contain the name of the service, so that they are unique among all services."""
-        router = Router(tags=["health"], route_class=LivenessRoute)
+        router = Router(tags=["health"], route_class=HealthRoute)
 
         @router.get(
             "/livez", operation_id=f"check{service.capitalize()}Liveness", summary=f"Check the liveness of {service}"

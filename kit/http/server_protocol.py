@@ -63,7 +63,7 @@ class ServerProtocol(HttpToolsProtocol):
     _header_complete = False
     _header_too_large = False
     _header_bytes = 0
-    _bytes_without_header = 0
+    _bytes_of_incomplete_header = 0
     _header_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
     _unread_bytes = 0
@@ -96,8 +96,8 @@ class ServerProtocol(HttpToolsProtocol):
         if self._header_complete or self.transport.is_closing():
             return
         # The parser keeps the bytes of an incomplete field, so they are counted here.
-        self._bytes_without_header += len(data)
-        if self._bytes_without_header > MAX_HEADER_BYTES:
+        self._bytes_of_incomplete_header += len(data)
+        if self._bytes_of_incomplete_header > MAX_HEADER_BYTES:
             self._header_too_large = True
             self.send_400_response("")
         elif self._header_timer is None:
@@ -106,7 +106,7 @@ class ServerProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._header_complete = False
-        self._header_bytes = self._bytes_without_header = 0
+        self._header_bytes = self._bytes_of_incomplete_header = 0
 
     def on_url(self, url: bytes) -> None:
         self._count_header_bytes(len(url))
@@ -211,7 +211,7 @@ class ServerProtocol(HttpToolsProtocol):
 
     def _wait_for_next_request(self) -> None:
         self._header_complete = False
-        self._bytes_without_header = 0
+        self._bytes_of_incomplete_header = 0
         self.waiting[self] = None
 
     def _start_header_timer(self) -> None:
@@ -224,7 +224,7 @@ class ServerProtocol(HttpToolsProtocol):
 
     def _header_too_slow(self) -> None:
         connections_closed.labels("header_too_slow").inc()
-        if self._bytes_without_header:
+        if self._bytes_of_incomplete_header:
             self._answer_and_close(
                 408, "header_too_slow", "The header of the request did not arrive in time. Send it again."
             )

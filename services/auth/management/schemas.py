@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from kit.fields import WRITTEN_TIME, Line, Pattern
+from kit.fields import NOT_A_NUMBER, Line, Pattern
 from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
 from services.auth.mail.models import MailStatus
 from services.auth.mail.template_names import Template
@@ -28,7 +28,7 @@ class Ban(RequestModel):
     model_config = example({"reason": "Paid with stolen cards", "until": "2027-01-01T00:00:00Z"})
 
     reason: Line = Field(description="For other operators. The owner of the account does not see it")
-    until: Annotated[AwareDatetime, WRITTEN_TIME, AfterValidator(check_future)] | None = Field(
+    until: Annotated[AwareDatetime, NOT_A_NUMBER, AfterValidator(check_future)] | None = Field(
         default=None, description="When the ban ends by itself; without it, the ban has no end"
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.locks import for_no_key_update
-from kit.fields import FullParagraph
+from kit.fields import NonEmptyParagraph
 from kit.pagination import decode_cursor, encode_cursor, split_page
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.models import AuditLogEntry
@@ -29,7 +29,7 @@ LIST_NAME = "order notes"
 class AddOrderNote(RequestModel):
     model_config = example({"text": "Called: please leave the parcel with the neighbour."})
 
-    text: FullParagraph = Field(description="Text of the note. It cannot be changed later")
+    text: NonEmptyParagraph = Field(description="Text of the note. It cannot be changed later")
 
 
 class OrderNoteView(ResponseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kit.fields import MAX_AMOUNT, EmailAddress, FullParagraph, Line, Pattern, PhoneNumber, Word
+from kit.fields import MAX_AMOUNT, EmailAddress, Line, NonEmptyParagraph, Pattern, PhoneNumber, Word
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
@@ -35,7 +35,7 @@ class Evidence(RequestModel):
     customer_email: EmailAddress = Field(description="E-mail address of the customer")
     customer_name: Line = Field(description="Name of the customer")
     customer_phone: PhoneNumber = Field(description="Phone number of the customer")
-    service_details: FullParagraph = Field(description="What was sold and how it was delivered")
+    service_details: NonEmptyParagraph = Field(description="What was sold and how it was delivered")
     delivery_address: Line | None = Field(default=None, description="Address to which the order was delivered")
     delivery_date: date | None = Field(default=None, description="Date of the delivery")
 
@@ -69,7 +69,7 @@ class ResolveDispute(RequestModel):
     resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED] = Field(
         description="`merchant-accepted`: the payer is refunded; `declined`: you contest it and the bank decides"
     )
-    message: FullParagraph = Field(description="Explanation of the response. It is sent to Paystack and stored")
+    message: NonEmptyParagraph = Field(description="Explanation of the response. It is sent to Paystack and stored")
     refund_amount: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)] | None = Field(
         default=None,
         description="Amount to refund, in subunits; if absent, the disputed amount for `merchant-accepted` and 0 for `declined`",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kit.fields import WRITTEN_TIME
+from kit.fields import NOT_A_NUMBER
 from kit.schemas import ListResponse, PageResponse, ResponseModel, example
 from services.payments.ledger.models import Account, MovementKind
 
@@ -19,7 +19,7 @@ def _in_utc(time: datetime) -> datetime:
     return aware.astimezone(UTC)
 
 
-UtcTime = Annotated[datetime, WRITTEN_TIME, AfterValidator(_in_utc)]
+UtcTime = Annotated[datetime, NOT_A_NUMBER, AfterValidator(_in_utc)]
 """A time with any UTC offset. Without an offset it is UTC, and a date is midnight UTC."""
 
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
 
 from kit.fields import (
     EmailAddress,
-    FullParagraph,
     IdempotencyKey,
     Line,
     Moment,
+    NonEmptyParagraph,
     Paragraph,
     Pattern,
     PhoneNumber,
@@ -38,7 +38,7 @@ TEXTS = st.text(
 )
 
 
-@pytest.mark.parametrize("kind", [Line, Paragraph, FullParagraph])
+@pytest.mark.parametrize("kind", [Line, Paragraph, NonEmptyParagraph])
 @given(text=TEXTS)
 def test_text_with_the_documented_pattern_is_accepted_and_without_it_is_refused(kind: Any, text: str) -> None:
     pattern = TypeAdapter(kind).json_schema()["pattern"].replace("$", r"\Z")
