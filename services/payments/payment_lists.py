@@ -65,13 +65,13 @@ def _in_order(query: Select[Payment], selected: PaymentFilter) -> Select[Payment
     if selected.external_id is not None:
         if selected.customer_id is not None:
             query = query.where(Payment.customer_id == selected.customer_id)
-        return _along(query, Payment.customer_external_id, selected.external_id)
+        return _by_index_on(query, Payment.customer_external_id, selected.external_id)
     if selected.customer_id is not None:
-        return _along(query, Payment.customer_id, selected.customer_id)
+        return _by_index_on(query, Payment.customer_id, selected.customer_id)
     return query.order_by(Payment.id.desc())
 
 
-def _along(query: Select[Payment], column: InstrumentedAttribute[str | None], value: str) -> Select[Payment]:
+def _by_index_on(query: Select[Payment], column: InstrumentedAttribute[str | None], value: str) -> Select[Payment]:
     """Select the payments with this value, newest first, by the index on the column and the id.
 
     For a customer with many payments, the planner would walk the primary key instead, and read everybody's payments if the customer's are

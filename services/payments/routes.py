@@ -36,7 +36,7 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.holds.offers import reviews
+from services.payments.holds.possible_decisions import reviews
 from services.payments.ledger.schemas import UtcTime
 from services.payments.models import UNPAID, Payment
 from services.payments.payment_lists import PaymentFilter

@@ -75,7 +75,7 @@ async def create_card(customer_id: str = "customer-1", **values: Any) -> Card:
         "email": "payer@example.com",
         "last4": "4081",
         "brand": "visa",
-        "seen_at": datetime.now(UTC),
+        "last_payment_started_at": datetime.now(UTC),
     }
     return await _create(Card(**{**defaults, **values}))
 

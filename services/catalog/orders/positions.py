@@ -1,7 +1,7 @@
 """Read the positions of the orders that match filters, newest or oldest first.
 
 Each filter but `number`, words, ranges of amounts and `currency` has an index on its column, the time and the id. Its matches are read
-along this index, so only as many entries are read as the page has orders, however rare or old the matches are.
+by this index, so only as many entries are read as the page has orders, however rare or old the matches are.
 
 - `number` matches at most one order.
 - Words and ranges of amounts: if there are few matches, they are sorted. Otherwise orders are read by time until the page is full.
@@ -79,7 +79,7 @@ async def find_positions(session: AsyncSession, selected: OrderFilter, page: Pag
         return await reader.find_without_index(session, conditions[first], SORTED_WITH_WORDS)
     if first == "amount" and selected.min_amount != selected.max_amount:
         return await reader.find_without_index(session, conditions[first], SORTED_WITH_AMOUNTS)
-    query = reader.along_index(first) if first is not None else None
+    query = reader.by_index_of(first) if first is not None else None
     return await _positions(session, reader.by_time(*conditions.values()) if query is None else query)
 
 
@@ -89,7 +89,7 @@ async def _positions(session: AsyncSession, query: Query) -> list[Position]:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Builds the statements that read a page along an index. `others`: the conditions of all filters but the one that has the index."""
+    """Builds the statements that read a page by an index. `others`: the conditions of all filters but the one that has the index."""
 
     selected: OrderFilter
     page: Page
@@ -120,23 +120,23 @@ class _Reader:
         query = select(created_at, order_id).where(*conditions, *self._within(created_at, order_id))
         return self._cut(query, created_at, order_id)
 
-    def along_index(self, name: str) -> Query | None:
-        """Return the statement along the index of this filter, or None if it has none (`currency`), or matches one order (`number`)."""
+    def by_index_of(self, name: str) -> Query | None:
+        """Return the statement that reads by the index of this filter. None for `currency`, which has none, and `number`: one order."""
         selected = self.selected
         if name in {"owner", "customer"}:
-            return self.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
+            return self.by_index_on(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
         if name == "external_id":
-            return self.along(ORDERS.c.customer_external_id, literal(selected.external_id, Text))
+            return self.by_index_on(ORDERS.c.customer_external_id, literal(selected.external_id, Text))
         if name == "email":
-            return self.along(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
+            return self.by_index_on(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
         if name == "product":
-            return self.along_product()
+            return self.by_index_of_product()
         if name == "amount":
-            return self.along(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
-        return self.along_statuses() if name == "status" else None
+            return self.by_index_on(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
+        return self.by_index_of_statuses() if name == "status" else None
 
-    def along(self, column: AnyColumn, value: AnyColumn) -> Query:
-        """Read the orders with this value, along the index on the column, the time and the id.
+    def by_index_on(self, column: AnyColumn, value: AnyColumn) -> Query:
+        """Return the statement that reads the orders with this value by the index on the column, the time and the id.
 
         If the planner believes that the value is frequent, it may choose another index, and then reads the orders of all customers until it
         finds old ones with the value. The condition with ANY, and the ORDER BY that only this index can serve,
@@ -146,7 +146,7 @@ class _Reader:
         conditions = (column == any_(array([value])), *self._within(created_at, order_id), *self.others)
         return self._cut(select(created_at, order_id).where(*conditions), column, created_at, order_id)
 
-    def along_product(self) -> Query:
+    def by_index_of_product(self) -> Query:
         """Read the items of the product; one order can have several, of different variants."""
         product_id, created_at, order_id = ITEMS.c.product_id, ITEMS.c.created_at, ITEMS.c.order_id
         query = select(created_at, order_id)
@@ -156,10 +156,10 @@ class _Reader:
         query = query.where(wanted, *self._within(created_at, order_id)).group_by(product_id, created_at, order_id)
         return self._cut(query, product_id, created_at, order_id)
 
-    def along_statuses(self) -> Query:
+    def by_index_of_statuses(self) -> Query:
         """Return the statement that reads up to `limit` orders of each status, and keeps the first `limit` of all of them."""
         each = [
-            self.along(ORDERS.c.status, literal(status.value, Text)).subquery()
+            self.by_index_on(ORDERS.c.status, literal(status.value, Text)).subquery()
             for status in sorted(self.selected.statuses)
         ]
         found = union_all(*(select(one.c.created_at, one.c.id) for one in each)).subquery()

@@ -35,8 +35,7 @@ class Card(Base):
     exp_month: Mapped[int | None]
     exp_year: Mapped[int | None]
     bank: Mapped[str | None]
-    # When the newest payment with this card was started.
-    seen_at: Mapped[datetime]
+    last_payment_started_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
     # When the card is to be deactivated at Paystack; null if that is done or not needed.
     next_attempt_at: Mapped[datetime | None]

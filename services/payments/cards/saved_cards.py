@@ -45,14 +45,14 @@ _INCOMING = array_parameters(
     exp_month=BigInteger,
     exp_year=BigInteger,
     bank=Text,
-    seen_at=DateTime(timezone=True),
+    last_payment_started_at=DateTime(timezone=True),
 )
 _INSERT = insert(table_of(Card)).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
 # A newer payment replaces the data of an active card. It replaces a deactivated card only if the payment was started after the
 # deactivation, and if the data of the card have been erased.
-_REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
+_REPLACES = (_INSERT.excluded.last_payment_started_at > Card.last_payment_started_at) & (
     Card.deactivated_at.is_(None)
-    | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
+    | ((_INSERT.excluded.last_payment_started_at > Card.deactivated_at) & Card.authorization_code.is_(None))
 )
 IDENTITY = ("customer_id", "domain", "signature")
 SAVE = _INSERT.on_conflict_do_update(
@@ -93,7 +93,7 @@ async def save(session: AsyncSession, charged_cards: Sequence[ChargedCard]) -> N
         exp_month=[card.exp_month for _, card, _, _ in rows],
         exp_year=[card.exp_year for _, card, _, _ in rows],
         bank=[card.bank for _, card, _, _ in rows],
-        seen_at=[seen_at for _, _, _, seen_at in rows],
+        last_payment_started_at=[started_at for _, _, _, started_at in rows],
     )
     await session.execute(SAVE, columns)
 

@@ -25,7 +25,7 @@ from services.payments.catalog_client import Order
 from services.payments.errors import NotHeld, NothingOverpaid, OrderNotBindable, PaymentNotFound
 from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
-from services.payments.holds.offers import difference, is_acceptable
+from services.payments.holds.possible_decisions import difference, is_acceptable
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import AuditLogEntry, OutboxRow, Payment

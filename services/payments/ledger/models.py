@@ -59,7 +59,10 @@ class Payout(Base):
 
 
 class LedgerTransaction(Base):
-    """One movement of money. Its business key is unique, so that it is recorded once. Triggers refuse changes and unbalanced entries."""
+    """One movement of money: a transaction of bookkeeping with two entries, not a transaction of the database or of Paystack.
+
+    Its business key is unique, so that it is recorded once. Triggers refuse changes and unbalanced entries.
+    """
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (

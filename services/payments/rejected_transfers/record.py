@@ -18,15 +18,15 @@ log = structlog.get_logger("transfers")
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedTransfer:
-    """A rejected transfer of a webhook event, the identity of the event, and when it was received."""
+class ReportedRejection:
+    """The report of a webhook event that Paystack rejected a transfer. `identity` of the event; `received_at`: when it was received."""
 
     identity: str
     received_at: datetime
     transfer: PaystackRejectedTransfer
 
 
-async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) -> None:
+async def record(session: AsyncSession, reported: Sequence[ReportedRejection]) -> None:
     """Record rejected transfers, and make them due for matching. A recorded transfer that has no payment becomes due again."""
     rows = {
         each.identity: {
@@ -38,7 +38,7 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
             "rejected_at": each.received_at,
             "next_attempt_at": func.now(),
         }
-        for each in received
+        for each in reported
     }
     if not rows:
         return
@@ -50,7 +50,7 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
         where=RejectedTransfer.payment_id.is_(None),
     )
     due = set((await session.execute(new_or_without_payment.returning(RejectedTransfer.identity))).scalars())
-    recorded = [each.transfer for each in {each.identity: each for each in received}.values() if each.identity in due]
+    recorded = [each.transfer for each in {each.identity: each for each in reported}.values() if each.identity in due]
     after_commit(session, _log, recorded)
 
 

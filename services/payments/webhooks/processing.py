@@ -20,7 +20,7 @@ from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack import event_types
 from services.payments.rejected_transfers import record as rejected_transfers
-from services.payments.rejected_transfers.record import ReceivedTransfer
+from services.payments.rejected_transfers.record import ReportedRejection
 from services.payments.settlement.payments import lock_payments
 from services.payments.settlement.settle import settle
 from services.payments.statuses import PaymentStatus
@@ -42,7 +42,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     await _settle_charges(session, events)
     await _schedule_verifications(session, events)
     await _record_disputes(session, events)
-    await rejected_transfers.record(session, _received_transfers(entries, events))
+    await rejected_transfers.record(session, _reported_rejections(entries, events))
     for event in events:
         if event.outcome is None and event.postponed is None:
             event.outcome = _outcome(event)
@@ -149,9 +149,9 @@ async def _record_disputes(session: AsyncSession, events: Sequence[ParsedEvent])
         event.outcome = outcome
 
 
-def _received_transfers(entries: Sequence[Entry], events: Sequence[ParsedEvent]) -> list[ReceivedTransfer]:
+def _reported_rejections(entries: Sequence[Entry], events: Sequence[ParsedEvent]) -> list[ReportedRejection]:
     return [
-        ReceivedTransfer(event.identity, entry.received_at, event.transfer)
+        ReportedRejection(event.identity, entry.received_at, event.transfer)
         for entry, event in zip(entries, events, strict=True)
         if event.transfer is not None and event.identity is not None
     ]

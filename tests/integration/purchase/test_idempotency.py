@@ -50,7 +50,7 @@ async def a_charge(shop: InProcessShop) -> Call:
         signature="SIG_1",
         authorization_code="AUTH_1",
         email="payer@example.com",
-        seen_at=datetime.now(UTC),
+        last_payment_started_at=datetime.now(UTC),
     )
     async with shop.payments.sessions.begin() as session:
         session.add(card)

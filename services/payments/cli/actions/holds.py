@@ -15,7 +15,7 @@ from services.payments.cli.actions.refunds import request_refund
 from services.payments.cli.actions.values import Money, refund_amount
 from services.payments.db import Topic, sessions
 from services.payments.holds import review
-from services.payments.holds.offers import reviews
+from services.payments.holds.possible_decisions import reviews
 from services.payments.models import Payment
 from services.payments.refunds.requests import unfinished_amounts
 from services.payments.schemas import HeldDecision, PaymentView

@@ -112,7 +112,7 @@ def upgrade() -> None:
         sa.Column("exp_month", sa.BigInteger(), nullable=True),
         sa.Column("exp_year", sa.BigInteger(), nullable=True),
         sa.Column("bank", sa.Text(), nullable=True),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_payment_started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deactivated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),

@@ -26,7 +26,7 @@ SORTED = 1_000
 """Words and amounts with more matches are read by time."""
 
 FEW_ROWS = 3 * SORTED
-"""The matches are counted, and read to sort them. A list by time or along an index reads less."""
+"""The matches are counted, and read to sort them. A list by time or by another index reads less."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OLD, FEW, COMMON = UUID(int=1), UUID(int=2), UUID(int=3)
