@@ -27,7 +27,7 @@ async def transaction() -> AsyncIterator[AsyncSession]:
         yield db
 
 
-Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+DatabaseTransaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 """The transaction of the request. With scope="function" it is committed before the response is sent; with FastAPI's default, after it."""
 
 

@@ -26,7 +26,7 @@ async def transaction() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+DatabaseTransaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 """One transaction for the request. `scope="function"` commits before the response is sent; FastAPI's default scope commits afterwards."""
 
 

@@ -10,7 +10,7 @@ from kit.problem_responses import problem_responses
 from services.auth.accounts import deletion_requests, export, records
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import AccountDeletion, AccountExport, ScheduledDeletion
-from services.auth.db import Reading, Transaction, db_sessions
+from services.auth.db import DatabaseTransaction, Reading, db_sessions
 from services.auth.errors import AccountHasStaffRole, AccountNeeded, TooBusy, WrongPassword
 from services.auth.throttling.request_source import CurrentRequestSource
 
@@ -38,7 +38,7 @@ async def delete_account(
 
 
 @router.post("/me/restore", summary="Restore your account", status_code=204, responses=problem_responses(AccountNeeded))
-async def restore_account(caller: Annotated[Caller, Depends(authenticate)], db: Transaction) -> None:
+async def restore_account(caller: Annotated[Caller, Depends(authenticate)], db: DatabaseTransaction) -> None:
     """Keep an account whose deletion was requested."""
     account = await records.get_for_caller(db, caller)
     account.delete_at = None

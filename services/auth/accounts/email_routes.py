@@ -15,7 +15,7 @@ from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.passwords import send_reset
 from services.auth.accounts.schemas import EmailChange, EmailVerification, MailAddress, MailCodeChallenge
-from services.auth.db import Transaction, db_sessions
+from services.auth.db import DatabaseTransaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     EmailTaken,
@@ -41,7 +41,7 @@ router = Router(prefix="/auth", tags=["e-mail address"])
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
-async def verify_email(verification: EmailVerification, db: Transaction) -> None:
+async def verify_email(verification: EmailVerification, db: DatabaseTransaction) -> None:
     """Send the token of a mail back, which proves that the address is yours. Later access tokens have the claim `email_verified` true.
 
     After POST /auth/me/email, this makes the new address the address of the account.
@@ -56,7 +56,7 @@ async def verify_email(verification: EmailVerification, db: Transaction) -> None
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def request_verification_mail(
-    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: DatabaseTransaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
     await address_limits.count(db, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
@@ -70,7 +70,7 @@ async def request_verification_mail(
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def request_email_code(
-    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: DatabaseTransaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> MailCodeChallenge:
     """Send a mail with a code of six digits, if the address has a customer's account. The answer is the same for every address.
 
@@ -119,7 +119,7 @@ async def change_email(
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
-async def undo_email_change(undo: EmailVerification, db: Transaction) -> None:
+async def undo_email_change(undo: EmailVerification, db: DatabaseTransaction) -> None:
     """Give an account its earlier address back, with the token of the mail to this address.
 
     All sessions end and the password is not valid any more. The same address gets another mail, with a token for POST /auth/password/reset.

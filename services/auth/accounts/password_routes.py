@@ -12,7 +12,7 @@ from services.auth.accounts.mail_requests import request_mail
 from services.auth.accounts.models import RequestKind
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import MailAddress, PasswordChange, PasswordReset
-from services.auth.db import Transaction, db_sessions
+from services.auth.db import DatabaseTransaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     MailNotConfigured,
@@ -63,7 +63,7 @@ async def change_password(
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
 async def forgot_password(
-    request: MailAddress, db: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+    request: MailAddress, db: DatabaseTransaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send a mail with a token for POST /auth/password/reset, if the address has an account. The answer is the same for every address."""
     await address_limits.count(db, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)

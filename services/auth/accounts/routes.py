@@ -25,7 +25,7 @@ from services.auth.accounts.schemas import (
     Registration,
     RegistrationAccepted,
 )
-from services.auth.db import Reading, Transaction, db_sessions
+from services.auth.db import DatabaseTransaction, Reading, db_sessions
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy, TooManyMails
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import Account
@@ -67,7 +67,7 @@ CurrentGuest = Annotated[Caller | None, Depends(_guest)]
 )
 async def register_account(
     registration: Registration,
-    db: Transaction,
+    db: DatabaseTransaction,
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
@@ -122,7 +122,7 @@ async def get_account(caller: Annotated[Caller, Depends(authenticate)], db: Read
 
 @router.patch("/me", summary="Change your account", responses=problem_responses(AccountNeeded))
 async def change_account(
-    change: AccountChange, caller: Annotated[Caller, Depends(authenticate)], db: Transaction
+    change: AccountChange, caller: Annotated[Caller, Depends(authenticate)], db: DatabaseTransaction
 ) -> CurrentAccountView:
     """Change what you send; the rest stays as it is. Access tokens that are issued afterwards have the new name."""
     account = await records.get_for_caller(db, caller)

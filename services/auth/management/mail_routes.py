@@ -8,7 +8,7 @@ from fastapi import Depends, Path
 from kit.auth import Caller
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.db import Reading, Transaction
+from services.auth.db import DatabaseTransaction, Reading
 from services.auth.errors import (
     AccountNotFound,
     MailNotConfigured,
@@ -42,7 +42,7 @@ async def list_account_mails(
 )
 async def resend_account_mail(
     operator: Manager,
-    db: Transaction,
+    db: DatabaseTransaction,
     account_id: AccountId,
     mail_id: Annotated[UUID, Path(description="Id of the mail")],
 ) -> ManagedMailView:

@@ -11,7 +11,7 @@ from kit.fields import Line
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
-from services.auth.db import Reading, Transaction
+from services.auth.db import DatabaseTransaction, Reading
 from services.auth.errors import (
     AccountNotFound,
     AddressNotVerified,
@@ -72,7 +72,7 @@ async def get_account_details(
     ),
 )
 async def change_account_details(
-    change: AccountUpdate, operator: Manager, db: Transaction, account_id: AccountId
+    change: AccountUpdate, operator: Manager, db: DatabaseTransaction, account_id: AccountId
 ) -> ManagedAccountView:
     """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.
 
@@ -90,7 +90,9 @@ async def change_account_details(
     summary="Ban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator),
 )
-async def ban_account(ban: Ban, operator: Manager, db: Transaction, account_id: AccountId) -> ManagedAccountView:
+async def ban_account(
+    ban: Ban, operator: Manager, db: DatabaseTransaction, account_id: AccountId
+) -> ManagedAccountView:
     """Refuse logins of the account until a time, or without end, and end its sessions. Requires the scope `accounts:manage`.
 
     Its refresh tokens end at once, and every service refuses its access tokens within ten seconds. A new ban replaces an earlier one.
@@ -103,7 +105,7 @@ async def ban_account(ban: Ban, operator: Manager, db: Transaction, account_id: 
     summary="Unban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def unban_account(operator: Manager, db: Transaction, account_id: AccountId) -> ManagedAccountView:
+async def unban_account(operator: Manager, db: DatabaseTransaction, account_id: AccountId) -> ManagedAccountView:
     """Allow logins of the account again. Does nothing if it is not banned. Requires the scope `accounts:manage`."""
     return ManagedAccountView.of(await acts.unban(db, operator, account_id))
 
@@ -114,7 +116,7 @@ async def unban_account(operator: Manager, db: Transaction, account_id: AccountI
     summary="End the sessions of an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def end_account_sessions(operator: Manager, db: Transaction, account_id: AccountId) -> Response:
+async def end_account_sessions(operator: Manager, db: DatabaseTransaction, account_id: AccountId) -> Response:
     """Log the account out everywhere. Requires the scope `accounts:manage`."""
     await acts.end_sessions(db, operator, account_id)
     return Response(status_code=204)

@@ -13,7 +13,7 @@ from kit.errors import NotAuthenticated, raises
 from kit.http.etags import NOT_MODIFIED, conditional_response
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.db import Reading, Transaction
+from services.auth.db import DatabaseTransaction, Reading
 from services.auth.errors import AccountNeeded, SessionNotFound
 from services.auth.sessions import revocations
 from services.auth.sessions.models import LoginSession
@@ -24,7 +24,7 @@ router = Router(prefix="/auth", tags=["sessions"])
 
 
 @raises(AccountNeeded, NotAuthenticated)
-async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: Transaction) -> LoginSession:
+async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: DatabaseTransaction) -> LoginSession:
     """Return the session of the caller's token, locked until the end of the transaction.
 
     For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
@@ -72,7 +72,7 @@ async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], db: Re
 
 
 @router.delete("/sessions", status_code=204, summary="End your other sessions")
-async def end_other_sessions(current: CurrentSession, db: Transaction) -> Response:
+async def end_other_sessions(current: CurrentSession, db: DatabaseTransaction) -> Response:
     """End all sessions of the account except the one of this access token.
 
     Their refresh tokens end at once, and every service refuses their access tokens within ten seconds.
@@ -89,7 +89,7 @@ async def end_other_sessions(current: CurrentSession, db: Transaction) -> Respon
 )
 async def end_session(
     current: CurrentSession,
-    db: Transaction,
+    db: DatabaseTransaction,
     session_id: Annotated[SessionId, Path(description="Id of the session")],
 ) -> Response:
     """End a session. If it is the one of this access token, this logs out."""

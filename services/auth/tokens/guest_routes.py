@@ -10,7 +10,7 @@ from kit.problem_responses import problem_responses
 from kit.schemas import RequestModel, example
 from services.auth.accounts import guests
 from services.auth.clients.authentication import SentCredentials
-from services.auth.db import Transaction, db_sessions
+from services.auth.db import DatabaseTransaction, db_sessions
 from services.auth.errors import (
     AccountNeeded,
     GuestNotFound,
@@ -94,7 +94,7 @@ class MergeGuest(RequestModel):
     summary="Merge a guest into your account",
     responses=problem_responses(AccountNeeded, GuestNotFound),
 )
-async def merge_guest(merge: MergeGuest, current: CurrentSession, db: Transaction) -> Response:
+async def merge_guest(merge: MergeGuest, current: CurrentSession, db: DatabaseTransaction) -> Response:
     """Give the orders, payments and saved cards of a guest to the account of the access token. The guest ends.
 
     The other services do this a moment later. Call it when a customer who has ordered as a guest logs in to an account.

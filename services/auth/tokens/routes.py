@@ -13,7 +13,7 @@ from services.auth.clients.authentication import (
     authenticate_client,
     sent_credentials,
 )
-from services.auth.db import Transaction, db_sessions, engine, reading_db_sessions
+from services.auth.db import DatabaseTransaction, db_sessions, engine, reading_db_sessions
 from services.auth.errors import (
     InvalidClient,
     InvalidGrant,
@@ -189,7 +189,7 @@ async def _log_in_with_code(
     responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant),
 )
 async def revoke_token(
-    db: Transaction,
+    db: DatabaseTransaction,
     request: Request,
     client: SentCredentials,
     token: Annotated[str | None, Form(max_length=8192, description="A refresh token or an access token")] = None,

@@ -29,4 +29,4 @@ async def tree_transaction(request: Request, editor: EditorCaller) -> AsyncItera
 
 
 TreeTransaction = Annotated[AsyncSession, Depends(tree_transaction, scope="function")]
-"""A `Transaction` that begins when the request has its turn: many concurrent moves wait for each other without holding connections."""
+"""A `DatabaseTransaction` that begins when it is the turn of the request: many concurrent moves wait without holding connections."""

@@ -15,7 +15,7 @@ from kit.problem_responses import problem_responses
 from kit.program_customers import EraseCustomer, ProgramId, check_may_erase
 from kit.schemas import ResponseModel, example
 from services.catalog.customers.erasure import erase_customer
-from services.catalog.db import Transaction
+from services.catalog.db import DatabaseTransaction
 from services.catalog.models import IdempotencyKey
 
 router = Router(prefix="/catalog/programs", tags=["orders"])
@@ -41,7 +41,7 @@ async def erase_customer_of_orders(
     request: EraseCustomer,
     caller: Eraser,
     actor: ErasingActor,
-    session: Transaction,
+    session: DatabaseTransaction,
     key: KeyHeader = None,
 ) -> ErasedOrders:
     """Erase e-mail address, name, telephone number, external id, metadata, address and tracking numbers from the orders that the program

@@ -10,7 +10,7 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyCaller, FulfilmentActor
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.fulfilment import fulfil
 from services.catalog.fulfilment.errors import (
     AddressErased,
@@ -49,7 +49,7 @@ OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order
     ),
 )
 async def fulfil_order(
-    order_id: OrderId, request: FulfilItems, actor: FulfilmentActor, session: Transaction, key: KeyHeader = None
+    order_id: OrderId, request: FulfilItems, actor: FulfilmentActor, session: DatabaseTransaction, key: KeyHeader = None
 ) -> FulfilmentView:
     """Record that units of a paid order were packed, shipped or delivered. The order is `delivered` when all its units are delivered.
 

@@ -10,7 +10,7 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import OrdersActor, OrdersReader
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import notes
 from services.catalog.orders.errors import OrderNotFound, TooManyNotes
@@ -29,7 +29,7 @@ OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order
     responses=problem_responses(OrderNotFound, TooManyNotes, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def add_order_note(
-    order_id: OrderId, request: AddOrderNote, actor: OrdersActor, session: Transaction, key: KeyHeader = None
+    order_id: OrderId, request: AddOrderNote, actor: OrdersActor, session: DatabaseTransaction, key: KeyHeader = None
 ) -> OrderNoteView:
     """Add a note for other staff. It cannot be changed or deleted, and customers do not see it. Requires the scope `orders:manage`."""
     idempotent = IdempotentRequest.of(actor.id, f"add_order_note {order_id}", key, request)

@@ -12,7 +12,7 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestLimitAddress
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, erasure, lists, place
@@ -131,7 +131,7 @@ async def cancel_order(
     order_id: OrderId,
     caller: Canceller,
     actor: CancellingActor,
-    session: Transaction,
+    session: DatabaseTransaction,
     request: CancelOrder | None = None,
     key: KeyHeader = None,
 ) -> OrderView:
@@ -157,7 +157,7 @@ async def cancel_order(
     summary="Erase the address of an order",
     responses=problem_responses(OrderNotFound, AddressStillNeeded),
 )
-async def erase_address(order_id: OrderId, caller: AnyCaller, actor: AnyActor, session: Transaction) -> None:
+async def erase_address(order_id: OrderId, caller: AnyCaller, actor: AnyActor, session: DatabaseTransaction) -> None:
     """Erase the address of an order, and its tracking numbers. Its customer can do that when the order is shipped, cancelled, expired or
     refunded.
 

@@ -28,4 +28,4 @@ async def order_transaction(request: Request, customer: Customer) -> AsyncIterat
 
 
 OrderTransaction = Annotated[AsyncSession, Depends(order_transaction, scope="function")]
-"""The transaction of a request that places an order: `Transaction` behind the queue."""
+"""The transaction of a request that places an order: `DatabaseTransaction` behind the queue."""

@@ -18,7 +18,7 @@ from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, enc
 from kit.problem_responses import Responses, problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, EditorCaller
 from services.catalog.categories.errors import CategoryNotFound
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.errors import (
     PreconditionFailed,
     PreconditionRequired,
@@ -152,7 +152,7 @@ async def list_products(
     responses=problem_responses(CategoryNotFound, SlugTaken, PriceNotWhole, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def create_product(
-    request: CreateProduct, actor: EditingActor, session: Transaction, key: KeyHeader = None
+    request: CreateProduct, actor: EditingActor, session: DatabaseTransaction, key: KeyHeader = None
 ) -> Response:
     """Create a product. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, "create_product", key, request)
@@ -197,7 +197,7 @@ async def update_product(
     product_id: ProductId,
     request: UpdateProduct,
     actor: EditingActor,
-    session: Transaction,
+    session: DatabaseTransaction,
     if_match: IfMatch = None,
 ) -> Response:
     """Change the fields that are in the request body. The prices of existing orders do not change.
@@ -215,7 +215,7 @@ async def update_product(
     responses=problem_responses(ProductNotFound, ProductOrdered, PreconditionRequired, PreconditionFailed),
 )
 async def delete_product(
-    product_id: ProductId, actor: EditingActor, session: Transaction, if_match: IfMatch = None
+    product_id: ProductId, actor: EditingActor, session: DatabaseTransaction, if_match: IfMatch = None
 ) -> None:
     """Delete a product that no order refers to; archive others. Requires the scope `catalog:write` and the header `If-Match`."""
     await edit.delete_product(session, product_id, if_match, actor)

@@ -14,7 +14,7 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.catalog.auth import StockActor, StockKeeper
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.models import IdempotencyKey
 from services.catalog.stock import edit, unlimited
 from services.catalog.stock.errors import StockChanged, StockNotFound, StockTooLow
@@ -36,7 +36,7 @@ ProductId = Annotated[UUID, Path(description="Id of the product")]
     responses=problem_responses(StockNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def move_stock(
-    product_id: ProductId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
+    product_id: ProductId, request: MoveStock, actor: StockActor, session: DatabaseTransaction, key: RequiredKeyHeader
 ) -> StockLevelView:
     """Record units that were received, counted, written off or returned. Requires the scope `stock:write`.
 
@@ -69,7 +69,7 @@ async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> 
     "/stock", summary="Set the backorder limit of a product's stock", responses=problem_responses(StockNotFound)
 )
 async def update_stock(
-    product_id: ProductId, request: UpdateStock, actor: StockActor, session: Transaction
+    product_id: ProductId, request: UpdateStock, actor: StockActor, session: DatabaseTransaction
 ) -> StockLevelView:
     """Set how many units can be ordered beyond those that are in stock. Paid orders get units as they are received.
 
@@ -84,7 +84,7 @@ async def update_stock(
     summary="Make the stock of a product unlimited",
     responses=problem_responses(StockNotFound),
 )
-async def delete_stock(product_id: ProductId, actor: StockActor, session: Transaction) -> None:
+async def delete_stock(product_id: ProductId, actor: StockActor, session: DatabaseTransaction) -> None:
     """Make the stock of a product unlimited: it can be ordered without a limit from now on, and all reservations of it end.
 
     The history of its movements stays. The next received units make the stock limited again. Requires the scope `stock:write`.

@@ -10,7 +10,7 @@ from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
-from services.catalog.db import Transaction
+from services.catalog.db import DatabaseTransaction
 from services.catalog.tags import edit, lists
 from services.catalog.tags.errors import TagExists, TagNotFound
 from services.catalog.tags.schemas import TagName, TagPage, TagView, UpdateTag
@@ -28,7 +28,7 @@ async def list_tags(limit: Limit = 100, cursor: CursorParam = None) -> Response:
 
 
 @router.patch("/{name}", summary="Rename or merge a tag", responses=problem_responses(TagNotFound, TagExists))
-async def update_tag(name: NameParam, request: UpdateTag, actor: EditingActor, session: Transaction) -> TagView:
+async def update_tag(name: NameParam, request: UpdateTag, actor: EditingActor, session: DatabaseTransaction) -> TagView:
     """Rename a tag for all its products. With `merge`, its products move to the tag that already has the new name.
 
     Requires the scope `catalog:write`.
@@ -37,6 +37,6 @@ async def update_tag(name: NameParam, request: UpdateTag, actor: EditingActor, s
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problem_responses(TagNotFound))
-async def delete_tag(name: NameParam, actor: EditingActor, session: Transaction) -> None:
+async def delete_tag(name: NameParam, actor: EditingActor, session: DatabaseTransaction) -> None:
     """Delete a tag, and remove it from all its products. Requires the scope `catalog:write`."""
     await edit.delete_tag(session, name, actor)

@@ -17,7 +17,7 @@ from kit.idempotency.keys import (
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, StockActor, StockKeeper
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.errors import PreconditionFailed, PriceNotWhole, ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import VariantIfMatch
@@ -72,7 +72,11 @@ async def list_variants(product_id: ProductId, session: Reading, scopes: CallerS
     ),
 )
 async def create_variant(
-    product_id: ProductId, request: CreateVariant, actor: EditingActor, session: Transaction, key: KeyHeader = None
+    product_id: ProductId,
+    request: CreateVariant,
+    actor: EditingActor,
+    session: DatabaseTransaction,
+    key: KeyHeader = None,
 ) -> VariantView:
     """Create a variant of a product with options. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, f"create_variant {product_id}", key, request)
@@ -94,7 +98,7 @@ async def update_variant(
     variant_id: VariantId,
     request: UpdateVariant,
     actor: EditingActor,
-    session: Transaction,
+    session: DatabaseTransaction,
     if_match: VariantIfMatch = None,
 ) -> VariantView:
     """Change the SKU and the prices of a variant. The prices of existing orders do not change. Requires the scope `catalog:write`."""
@@ -108,7 +112,7 @@ async def update_variant(
     responses=problem_responses(VariantNotFound, DefaultVariant, VariantOrdered, PreconditionFailed),
 )
 async def delete_variant(
-    variant_id: VariantId, actor: EditingActor, session: Transaction, if_match: VariantIfMatch = None
+    variant_id: VariantId, actor: EditingActor, session: DatabaseTransaction, if_match: VariantIfMatch = None
 ) -> None:
     """Delete a variant that no order refers to. Requires the scope `catalog:write`."""
     await edit.delete_variant(session, variant_id, if_match, actor)
@@ -121,7 +125,7 @@ async def delete_variant(
     responses=problem_responses(StockNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def move_variant_stock(
-    variant_id: VariantId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
+    variant_id: VariantId, request: MoveStock, actor: StockActor, session: DatabaseTransaction, key: RequiredKeyHeader
 ) -> StockLevelView:
     """Record units of a variant that were received, counted, written off or returned. Requires the scope `stock:write`."""
     return await move_stock_once(session, variant_id, request, key, actor)
@@ -141,7 +145,7 @@ async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Read
     responses=problem_responses(StockNotFound),
 )
 async def update_variant_stock(
-    variant_id: VariantId, request: UpdateStock, actor: StockActor, session: Transaction
+    variant_id: VariantId, request: UpdateStock, actor: StockActor, session: DatabaseTransaction
 ) -> StockLevelView:
     """Set how many units can be ordered beyond those that are in stock. Requires the scope `stock:write`."""
     return await set_backorder_limit(session, variant_id, request, actor)
@@ -153,7 +157,7 @@ async def update_variant_stock(
     summary="Make the stock of a variant unlimited",
     responses=problem_responses(StockNotFound),
 )
-async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: Transaction) -> None:
+async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: DatabaseTransaction) -> None:
     """Make the stock of a variant unlimited: it can be ordered without a limit from now on. Requires the scope `stock:write`."""
     await make_unlimited(session, variant_id, actor)
 

@@ -11,7 +11,7 @@ from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.payments.auth import PaymentsReader
-from services.payments.db import Reading, Transaction, reading_sessions
+from services.payments.db import DatabaseTransaction, Reading, reading_sessions
 from services.payments.ledger import csv_export, queries
 from services.payments.ledger.models import Account
 from services.payments.ledger.queries import Filter
@@ -57,7 +57,7 @@ async def list_ledger_entries(
     "/ledger/balances",
     summary="List the balances of the ledger's accounts",
 )
-async def list_ledger_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
+async def list_ledger_balances(_: PaymentsReader, session: DatabaseTransaction, until: To = None) -> Balances:
     """Return the balance of each account in each currency, now or at the time `to`. Requires the scope `payments:read`."""
     # Not Reading: with millions of entries, the sums may take longer than the statement timeout of reads.
     rows = await queries.balances(session, until)
