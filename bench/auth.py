@@ -81,7 +81,7 @@ async def account_route(stack: Stack) -> MeasuredRoute:
 async def logins(stack: Stack, executor: Executor) -> list[MeasuredWork]:
     """Return the logins of auth, and bcrypt alone with as many threads.
 
-    Successful logins have no limit, except 10 at once for one user name, so each connection has its own account.
+    Successful logins have no limit, except 10 at the same time for one user name, so each connection has its own account.
     """
     threads = default_threads(web_concurrency=1)
     emails = [f"login{n}@example.com" for n in range(min(MAX_LOGIN_CONNECTIONS, threads * CONNECTIONS_PER_THREAD))]

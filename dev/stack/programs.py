@@ -11,7 +11,7 @@ from dev.stack.readiness import check_http
 
 STOP_SECONDS = 20.0
 READY_SECONDS = 120.0
-"""Eight processes start at once. On a busy machine with two cores this took more than a minute."""
+"""Eight processes start at the same time. On a busy machine with two cores this took more than a minute."""
 
 
 def service_program(name: str, configuration: Configuration, env: Mapping[str, str], url: str | None = None) -> Program:

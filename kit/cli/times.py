@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-AGO = re.compile(r"(\d{1,6})([smhd])")
+DURATION = re.compile(r"(\d{1,6})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_time(value: str) -> datetime:
     """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC if it has no offset), or 90m, 2h or 3d for that long ago."""
-    ago = AGO.fullmatch(value)
+    duration = DURATION.fullmatch(value)
     try:
-        if ago:
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        if duration:
+            return datetime.now(UTC) - timedelta(**{UNITS[duration[2]]: int(duration[1])})
         found = datetime.fromisoformat(value)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:

@@ -49,7 +49,7 @@ class State(AuthState):
     remembered_refusals: RememberedRefusals
     refusal_delay: RefusalDelay
     refresh_token_key: bytes
-    """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
+    """The key with which a refresh token is derived from the one that it replaces (sessions/refresh_tokens.py)."""
 
 
 async def _read_revocations() -> RevocationList:

@@ -1,4 +1,4 @@
-"""Two `make run` at once: each stack has ports, servers and databases of its own, and sells."""
+"""Two `make run` at the same time: each stack has ports, servers and databases of its own, and sells."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Many requests at once for the same stock, and with the same idempotency key."""
+"""Many requests at the same time for the same stock, and with the same idempotency key."""
 
 import asyncio
 from uuid import uuid4

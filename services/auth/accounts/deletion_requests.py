@@ -57,7 +57,10 @@ async def request_deletion(
 
 
 async def _schedule(db: AsyncSession, account: Account) -> datetime:
-    """Schedule the deletion of a locked account and end its sessions. Its owner gets a mail, once. Raises AccountHasStaffRole."""
+    """Schedule the deletion of an account and end its sessions. Its owner gets a mail, once. The caller has locked the account.
+
+    Raises AccountHasStaffRole.
+    """
     repeated = account.delete_at is not None
     scheduled = (
         update(Account)

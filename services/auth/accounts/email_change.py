@@ -36,7 +36,10 @@ async def send_change(db: AsyncSession, account_id: UUID, email: str, *, taken: 
 
 
 async def mail_old_address(db: AsyncSession, account: Account) -> None:
-    """Tell the address of a locked account that a new address was entered. The owner can cancel the change by setting a new password."""
+    """Send a mail to the address of an account: a new address was entered. The owner can cancel the change by setting a new password.
+
+    The caller has locked the account.
+    """
     if await may_notify(db, account):
         await add_mail(db, Template.EMAIL_CHANGE_REQUESTED, account.address, account_id=account.id)
 

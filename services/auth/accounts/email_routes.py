@@ -97,8 +97,8 @@ async def change_email(
     """Send a mail with a token to the new address, and a notice to the old one. POST /auth/email/verify with this token changes the
     address.
 
-    The old address then gets another mail, whose token gives the account this address back for 7 days (POST /auth/email/undo). If the new
-    address has an account already, it gets a mail that says so; the answer is the same.
+    The old address then gets another mail, whose token is valid for 7 days and gives the account this address back
+    (POST /auth/email/undo). If the new address has an account already, it gets a mail that says so; the answer is the same.
     """
     require_mail()
     async with db_sessions.begin() as db:

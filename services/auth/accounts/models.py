@@ -19,10 +19,11 @@ class TokenPurpose(StrEnum):
     """Sets a new password."""
 
     CHANGE_EMAIL = "change_email"
-    """Makes the address that the token was sent to the address of the account."""
+    """The address that received the token becomes the address of the account."""
 
     UNDO_EMAIL_CHANGE = "undo_email_change"
-    """Makes the address that the token was sent to the address of the account again. Until it expires, nobody else can register it."""
+    """The address that received the token becomes the address of the account again. Until the token expires, nobody else can register
+    this address."""
 
 
 class OneTimeToken(Base):

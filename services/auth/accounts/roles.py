@@ -81,11 +81,10 @@ def may_have_staff_role(account: Account) -> bool:
 
 
 async def set_role(db: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
-    """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
+    """Give an account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
 
-    Pending requests for it are revoked (recovery.py): the person who made them may not be the one who gets the role. The caller checks
-    `may_have_staff_role`.
-    Does nothing if it has the role, unless the role came from AUTH_ADMIN_EMAIL.
+    Pending requests for it are revoked (recovery.py): the person who made them may not be the one who gets the role. Does nothing if the
+    account has the role, unless the role came from AUTH_ADMIN_EMAIL. The caller has locked the account and checked `may_have_staff_role`.
     """
     before = {"role": account.role, "role_from_environment": account.role_from_environment}
     after: dict[str, object] = {"role": role.name, "role_from_environment": False}

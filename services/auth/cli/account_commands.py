@@ -1,6 +1,5 @@
 """The commands `account`. account_actions.py and import_actions.py implement them."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ import typer
 
 from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson, Reason
-from kit.cli.times import AGO, UNITS, parse_time
+from kit.cli.times import DURATION, UNITS, parse_time
 
 ACCOUNTS = "services.auth.cli.account_actions"
 account = create_cli("Find, ban, unban and import accounts, and end their sessions.")
@@ -20,9 +19,11 @@ AccountArgument = Annotated[
 
 def parse_end(value: str) -> datetime:
     """Parse a time such as 2027-01-01T09:30, or 7d for in seven days (also s, m and h)."""
-    period = re.fullmatch(AGO, value)
+    duration = DURATION.fullmatch(value)
     try:
-        return datetime.now(UTC) + timedelta(**{UNITS[period[2]]: int(period[1])}) if period else parse_time(value)
+        return (
+            datetime.now(UTC) + timedelta(**{UNITS[duration[2]]: int(duration[1])}) if duration else parse_time(value)
+        )
     except (typer.BadParameter, OverflowError) as error:
         raise typer.BadParameter("use a time such as 2027-01-01T09:30, or 7d for in seven days") from error
 

@@ -27,7 +27,7 @@ KeyTypeOption = Annotated[
 
 @keys.command(name="create")
 def create_key(key_type: KeyTypeOption = "rsa") -> None:
-    """Create the first signing key, and the secret from which refresh tokens are derived, if there is none. Needs no database."""
+    """Create the first signing key, and the key of refresh tokens (refresh-tokens.secret), unless they exist. Needs no database."""
     call(f"{KEYS}:create", key_type=key_type)
 
 

@@ -121,7 +121,7 @@ async def remove(db: AsyncSession, client_id: str) -> Client:
 
 
 async def get_locked(db: AsyncSession, client_id: str) -> Client:
-    """Return a client, locked until the end of the transaction. Raises ClientRefused if it does not exist."""
+    """Lock a client until the end of the transaction, and return it. Raises ClientRefused if it does not exist."""
     client = await db.get(Client, client_id, with_for_update=True) if CLIENT_ID.fullmatch(client_id) else None
     if client is None:
         raise ClientRefused(f"there is no client {client_id!r}; `client list` shows all")

@@ -1,4 +1,4 @@
-"""The folder of auth's secrets: one PEM file for each private signing key, and the secret from which refresh tokens are derived.
+"""The folder of auth's secrets: one PEM file for each private signing key, and the key of refresh tokens (refresh-tokens.secret).
 
 The name of a PEM file begins with the time when its key was created (UTC), which is not lost when the folder is copied or mounted. The
 time of a file with another name is when it was last changed.
@@ -83,7 +83,7 @@ def read_keys(folder: Path) -> list[SigningKey]:
 
 
 def read_refresh_token_key(folder: Path) -> bytes:
-    """Return the key with which refresh tokens are derived from their parents. Raises KeysUnusable."""
+    """Return the key with which a refresh token is derived from the one that it replaces. Raises KeysUnusable."""
     path = folder / REFRESH_TOKEN_KEY_FILE
     try:
         key = path.read_bytes()

@@ -17,7 +17,7 @@ RETIREMENT_SECONDS = MAX_LIFETIME_SECONDS + CLOCK_DIFFERENCE_SECONDS
 last token may have been signed under a longer one."""
 
 MAX_CACHE_SECONDS = 300
-"""The longest max-age of the JWKS. Verifiers that respect it stop accepting a key that was deleted after a leak this long afterwards."""
+"""The longest max-age of the JWKS. When a key is deleted after a leak, verifiers that respect max-age accept it for at most this long."""
 
 
 class KeyState(StrEnum):

@@ -29,8 +29,8 @@ BATCH_SECONDS = 15.0
 """No further mail of a batch is begun after this time."""
 
 LEASE = timedelta(seconds=90)
-"""Longer than a connection, a batch and its last mail take together (twice smtp.MAIL_SECONDS, and BATCH_SECONDS). The mails of a batch
-arrive so late if the worker is killed while it sends them, and one of them can be a login code."""
+"""Longer than a connection, a batch and its last mail take together (twice smtp.MAIL_SECONDS, and BATCH_SECONDS). If the worker is
+killed while it sends a batch, the mails of the batch arrive this much later, and one of them can have a mail code."""
 
 POLL_SECONDS = 1.0
 LIFETIME = timedelta(hours=24)

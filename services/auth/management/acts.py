@@ -11,7 +11,7 @@ from kit.audit import entries as audit
 from services.auth.accounts import roles
 from services.auth.accounts.events import publish_change
 from services.auth.errors import AccountNotFound, AddressNotVerified, RoleOfGuest, UnknownRole
-from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
+from services.auth.management.operators import Operator, check_not_own_or_configured, check_scopes, get_locked
 from services.auth.models import CUSTOMER, Account, AuditLogEntry, Role
 from services.auth.sessions.revocations import end_sessions_of_account
 
@@ -30,7 +30,7 @@ async def ban(db: AsyncSession, operator: Operator, account_id: UUID, reason: st
     Every service refuses its access tokens within ten seconds. Raises AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator.
     """
     account = await get_locked(db, operator, account_id)
-    check_replaceable(operator, account)
+    check_not_own_or_configured(operator, account)
     before = _ban(account)
     account.banned_at, account.banned_until, account.ban_reason = func.now(), until, reason
     await db.flush()
@@ -82,7 +82,7 @@ async def set_role(db: AsyncSession, operator: Operator, account_id: UUID, role:
             known = await db.scalars(select(Role.name).order_by(Role.name))
             raise UnknownRole(f"There is no role with this name. Roles are {', '.join(known)}.")
         check_scopes(operator, frozenset(granted.scope.split()))
-        check_replaceable(operator, account)
+        check_not_own_or_configured(operator, account)
         if account.email is None:
             raise RoleOfGuest
         if role != CUSTOMER and not roles.may_have_staff_role(account):

@@ -31,7 +31,10 @@ def check_scopes(operator: Operator, role_scopes: frozenset[str]) -> None:
 
 
 async def get_locked(db: AsyncSession, operator: Operator, account_id: UUID) -> Account:
-    """Return an account with its role, locked. Raises AccountNotFound, and ScopesNotHeld if its role has more scopes than the operator."""
+    """Lock an account until the end of the transaction. Return it with its role.
+
+    Raises AccountNotFound, and ScopesNotHeld if the role has more scopes than the operator.
+    """
     query = select(Account).where(Account.id == account_id)
     with_role = query.options(joinedload(Account.role_row, innerjoin=True))
     account: Account | None = await db.scalar(for_no_key_update(with_role, of=Account))
@@ -41,7 +44,7 @@ async def get_locked(db: AsyncSession, operator: Operator, account_id: UUID) -> 
     return account
 
 
-def check_replaceable(operator: Operator, account: Account) -> None:
+def check_not_own_or_configured(operator: Operator, account: Account) -> None:
     """Raise OwnAccount or ConfiguredAdministrator for an account that this operator can neither ban nor give another role."""
     if operator.actor.id == str(account.id):
         raise OwnAccount

@@ -2,7 +2,7 @@
 
 A token is `<prefix>.<secret>`; all tokens of a session have the same prefix. The secret of a child is an HMAC of the parent token under a
 key that only the server has, so the same child can be issued again: a client that did not receive the response, or sent the token several
-times at once, gets the same child if it sends the parent again within 10 seconds.
+times at the same time, gets the same child if it sends the parent again within 10 seconds.
 
 Any other used token means that its owner and a thief both have it. The server cannot distinguish them, so it ends the session, and the
 owner must log in again.

@@ -25,7 +25,7 @@ router = Router(prefix="/auth", tags=["sessions"])
 
 @raises(AccountNeeded, NotAuthenticated)
 async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: DatabaseTransaction) -> LoginSession:
-    """Return the session of the caller's token, locked until the end of the transaction.
+    """Lock the session of the caller's token until the end of the transaction, and return it.
 
     For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
     not. Raises AccountNeeded if the token belongs to a client, NotAuthenticated if its session has ended.

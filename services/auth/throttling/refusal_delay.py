@@ -1,6 +1,6 @@
-"""Delay the refusals of a limit address that has many requests at once.
+"""Delay the refusals of a limit address that has many requests at the same time.
 
-A refusal takes little time, so clients that repeat refused requests at once would use up the processor, and delay all other requests.
+A refusal takes little time. So clients that repeat refused requests immediately would use up the processor and delay all other requests.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from services.auth.errors import MailCodeRequired, TooBusy, TooManyFailedLogins
 
 DELAY_SECONDS = 1.0
 UNDELAYED_PER_ADDRESS = 10
-"""The refusals of a limit address that has at most this many requests at once are not delayed."""
+"""The refusals of a limit address that has at most this many requests at the same time are not delayed."""
 
 MAX_DELAYED = 250
 """The maximum number of refusals that are delayed at the same time, for all addresses together: a quarter of the requests that a process

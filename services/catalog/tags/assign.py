@@ -45,7 +45,7 @@ async def set_tags(session: AsyncSession, product_id: UUID, names: Sequence[str]
 
 
 async def _find_or_add(session: AsyncSession, names: Sequence[str]) -> dict[str, UUID]:
-    """Return the ids of the tags with these names, locked. A tag that is deleted meanwhile is added again."""
+    """Lock the tags with these names and return their ids. Tags that do not exist, or are deleted meanwhile, are added."""
     parameters = {"names": sorted(names)}
     for _ in range(ATTEMPTS):
         await session.execute(INSERT_TAGS, parameters)

@@ -1,4 +1,4 @@
-"""Two stacks at once get different ports."""
+"""Two stacks at the same time get different ports."""
 
 from collections.abc import Iterator
 from io import StringIO

@@ -16,7 +16,7 @@ async def _request(delay: RefusalDelay, address: str, error: Exception, all_run:
 
 
 async def _send(delay: RefusalDelay, address: str, number: int, error: type[Exception] = TooBusy) -> int:
-    """Send so many requests at once, and return how many errors are not delayed."""
+    """Send so many requests at the same time, and return how many errors are not delayed."""
     all_run = asyncio.Event()
     tasks = [asyncio.create_task(_request(delay, address, error(), all_run)) for _ in range(number)]
     await asyncio.sleep(0)
