@@ -44,6 +44,6 @@ class TooManyWords(Problem):
 
 
 class PriceNotWhole(Problem):
-    """The currency of this product has no fractions: give a price that is a multiple of 100 subunits."""
+    """The currency of a price has no fractions: give a multiple of 100 subunits."""
 
     status = 422

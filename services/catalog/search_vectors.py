@@ -28,7 +28,7 @@ PRODUCT_SEARCH_VECTOR = (
     f" || setweight(to_tsvector('shop_stems', {searched('description')}), 'D')"
     f" || array_to_tsvector(ARRAY[{_BLOCK_TOKENS}])"
 )
-_CUSTOMER = "number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, '')"
+_NUMBER_AND_CUSTOMER = "number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, '')"
 ORDER_SEARCH_VECTOR = (
-    f"to_tsvector('simple', translate({_CUSTOMER}, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}'))"
+    f"to_tsvector('simple', translate({_NUMBER_AND_CUSTOMER}, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}'))"
 )

@@ -115,8 +115,10 @@ class AdminBootstrap:
             await asyncio.wait([retrying])
 
     async def check(self) -> str | None:
-        """Return None if the account is up to date or not configured, else the reason (a readiness check)."""
-        return None if self.done else "the administrator account is not created or updated yet"
+        """Return None if what is configured of the two is up to date, else the reason (a readiness check)."""
+        if self.done:
+            return None
+        return "the administrator account or the client application of payments is not created or updated yet"
 
     async def check_formerly_configured(self) -> str | None:
         """Return a sentence if there are administrators that AUTH_ADMIN_EMAIL named earlier (a readiness warning)."""
@@ -141,7 +143,8 @@ class AdminBootstrap:
                     "administrators are not named by AUTH_ADMIN_EMAIL any more", account_ids=list(map(str, others))
                 )
         except Exception as error:
-            log_failure(log.warning, "administrator account not created or updated", error)
+            event = "administrator account or client application of payments not created or updated"
+            log_failure(log.warning, event, error)
 
     async def _retry(self) -> None:
         while not self.done:

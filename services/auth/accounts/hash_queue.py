@@ -164,7 +164,10 @@ class _Queue:
         return waiter
 
     def _make_room(self, requester: Requester) -> None:
-        """Refuse the last request of the largest group. Raises TooBusy if that is no larger than the group of this requester would be."""
+        """In the largest group, refuse the last request of the requester with the most requests.
+
+        Raises TooBusy if that group is no larger than the group of this requester would be.
+        """
         largest = max(self._groups, key=self._of_group.__getitem__)
         if self._of_group[largest] <= self._of_group[requester.turn_group] + 1:
             raise TooBusy

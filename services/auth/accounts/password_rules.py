@@ -1,4 +1,4 @@
-"""Check the passwords of new accounts."""
+"""Check new passwords: of new accounts, and when a password is changed or reset."""
 
 import math
 import re

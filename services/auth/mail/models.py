@@ -43,7 +43,7 @@ class Mail(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     """Also in the header Message-ID, by which a repeated mail can be recognised."""
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
-    """None if there is no account yet."""
+    """None if there is no account yet, and for the mail `email_taken` to an address that was entered as the new one of another account."""
     recipient: Mapped[str] = mapped_column(index=True)
     template: Mapped[Template] = mapped_column(text_enum(Template))
     context: Mapped[dict[str, str]]

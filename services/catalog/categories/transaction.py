@@ -17,7 +17,7 @@ class TreeQueueState(TypedDict):
     """The attributes of `request.state` that the dependency below needs."""
 
     tree_queue: TurnQueue
-    """One request at a time: each of them locks the whole tree."""
+    """One request at a time: most of them lock the whole tree."""
 
 
 @raises(TooManyRequests, Unavailable)

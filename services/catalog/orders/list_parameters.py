@@ -62,8 +62,8 @@ def order_filter(
     q: Annotated[
         Words | None,
         Query(
-            description="Only orders whose customer's name or e-mail address has all these words, or words that begin with them; "
-            "or the order with this number. At most five words"
+            description="Only orders that have all these words, or words that begin with them, in the order number or in the customer's "
+            "name or e-mail address. At most five words"
         ),
     ] = None,
 ) -> OrderFilter:

@@ -68,9 +68,13 @@ class StockMovementView(ResponseModel):
     quantity: int = Field(description="Number of units; for `counted` the number that was counted")
     on_hand_change: int = Field(description="Change of `on_hand`")
     reserved_change: int = Field(description="Change of `reserved`")
-    order_id: UUID | None = Field(description="The order that caused it, or null")
+    order_id: UUID | None = Field(
+        description="The order for which units were reserved, released, sold or returned; null for movements that staff record"
+    )
     actor: str = Field(description="The account or the part of the system that caused it")
-    reason: str | None = Field(description="The text of the person who caused it, or null")
+    reason: str | None = Field(
+        description="Why the stock changed: the text of a member of staff, or of catalog itself; null if an order caused the change"
+    )
     created_at: datetime = Field(description="When the level changed")
 
 
