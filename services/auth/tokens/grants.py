@@ -205,7 +205,7 @@ async def refresh(
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
     A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again, so a request
-    with a scope needs a transaction. So does one with a secret or a malformed client id, which must be checked.
+    with a scope needs a transaction. A request with a secret or a malformed client id needs one too, because these must be checked.
     """
     rotation = None
     if scope is None and (credentials is None or credentials.may_be_public):

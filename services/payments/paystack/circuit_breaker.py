@@ -1,6 +1,6 @@
 """Stop background calls while Paystack does not answer, or rejects our secret key.
 
-closed  ── FAILURES in a row, or a rejected key ──► open
+closed  ── FAILURES in a row, or our secret key is rejected ──► open
 open    ── the pause is over ──► probing: one probe call is allowed
 probing ── the probe call got a response ──► closed
 probing ── the probe call failed ──► open, with twice the pause

@@ -5,8 +5,8 @@ transaction, whose reference is that of the payment. Nothing is guessed from the
 unpaid payments.
 
 If Paystack refuses to answer, or its answer is not usable, it is asked again with growing pauses. After MAX_FAILURES the transfer needs an
-operator, who can have it tried again (retry.py). Paystack's refusal of our secret key (401) and a used-up rate limit (429) say nothing
-about the transfer and do not count as failures.
+operator, who can have it tried again (retry.py). If Paystack rejects our secret key (401) or the rate limit is used up (429), that
+says nothing about the transfer and does not count as a failure.
 """
 
 from typing import Any, NamedTuple
