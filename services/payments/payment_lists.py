@@ -53,32 +53,35 @@ async def list_payments(
         ids = select(found.c.id).order_by(found.c.id.desc()).limit(limit)
         query = select(Payment).where(Payment.id.in_(ids)).order_by(Payment.id.desc())
         return list((await session.execute(query)).scalars())
-    conditions += [Payment.id >= first, Payment.id <= last]
     if statuses:
         conditions.append(Payment.status.in_(statuses))
-    query = _in_order(select(Payment).where(*conditions), selected)
+    query = _in_order(select(Payment).where(*conditions), selected, first, last)
     return list((await session.execute(query.limit(limit))).scalars())
 
 
-def _in_order(query: Select[Payment], selected: PaymentFilter) -> Select[Payment]:
-    """Add the filters by external id and customer, and the order, newest first."""
+def _in_order(query: Select[Payment], selected: PaymentFilter, first: int, last: int) -> Select[Payment]:
+    """Add the filters by external id and customer, the range of the ids, and the order, newest first."""
     if selected.external_id is not None:
         if selected.customer_id is not None:
             query = query.where(Payment.customer_id == selected.customer_id)
-        return _by_index_on(query, Payment.customer_external_id, selected.external_id)
+        return _by_index_on(query, Payment.customer_external_id, selected.external_id, first, last)
     if selected.customer_id is not None:
-        return _by_index_on(query, Payment.customer_id, selected.customer_id)
-    return query.order_by(Payment.id.desc())
+        return _by_index_on(query, Payment.customer_id, selected.customer_id, first, last)
+    return query.where(Payment.id >= first, Payment.id <= last).order_by(Payment.id.desc())
 
 
-def _by_index_on(query: Select[Payment], column: InstrumentedAttribute[str | None], value: str) -> Select[Payment]:
-    """Select the payments with this value, newest first, by the index on the column and the id.
+def _by_index_on(
+    query: Select[Payment], column: InstrumentedAttribute[str | None], value: str, first: int, last: int
+) -> Select[Payment]:
+    """Select the payments with this value and ids from `first` to `last`, newest first, by the index on the column and the id.
 
-    For a customer with many payments, the planner would walk the primary key instead, and read everybody's payments if the customer's are
-    old. The condition with ANY, and the ORDER BY that only this index can serve, prevent that.
+    For a customer with many payments, the planner would walk the primary key instead, and read everybody's payments of the period if the
+    customer's are older. The condition with ANY, the comparison of pairs, and the ORDER BY, which only this index can serve, prevent that.
     """
     has_value = column == any_(array([literal(value, Text)]))
-    return query.where(has_value).order_by(column.desc(), Payment.id.desc())
+    pair = tuple_(column, Payment.id)
+    in_range = (pair >= tuple_(value, first), pair <= tuple_(value, last))
+    return query.where(has_value, *in_range).order_by(column.desc(), Payment.id.desc())
 
 
 def _with_status(status: PaymentStatus, first: int, last: int) -> Select[int]:

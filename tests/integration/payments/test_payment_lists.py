@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,9 @@ from tests.fixtures.plans import explain, recorded
 ROWS, BATCH, SECONDS, LIMIT = 200_000, 10_000, 90, 21
 FEW_ROWS, FEW_PAGES = 2_000, 600
 """One percent of the rows. A list may read its rows for each status, and a short period as a whole if the planner expects few matches."""
+
+OF_OLD_CUSTOMER = 6_000
+"""The payments of `customer-old`, which a list of this customer may read until enough of them match."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(seconds=ROWS * SECONDS)
@@ -140,3 +144,28 @@ async def test_list_of_a_large_table_shows_what_a_simple_query_finds(large_table
         selected = PaymentFilter(customer_id=customer, statuses=statuses, since=since, until=until)
         found = await list_payments(large_table, selected, LIMIT)
         assert [payment.id for payment in found] == expected, (statuses, customer)
+
+
+@pytest.mark.parametrize("target", [1, 5])
+async def test_list_by_name_when_the_statistics_are_poor_reads_few_rows(large_table: AsyncSession, target: int) -> None:
+    """The planner then believes that other ways are as cheap as the index on the customer or on the external id."""
+    middle = int((await large_table.execute(select(func.min(Payment.id)))).scalar_one()) + ROWS // 2
+    await large_table.execute(text(f"SET LOCAL default_statistics_target = {target}"))
+    try:
+        for _ in range(2):
+            await large_table.execute(text("ANALYZE payments"))
+            for (since, until), statuses, before, name in itertools.product(
+                PERIODS.values(),
+                ((), (PaymentStatus.HELD,), (PaymentStatus.SUCCEEDED,)),
+                (None, middle),
+                (PaymentFilter(customer_id="customer-old"), PaymentFilter(external_id="x-old")),
+            ):
+                selected = replace(name, statuses=statuses, since=since, until=until)
+                with recorded(large_table) as statements:
+                    await list_payments(large_table, selected, LIMIT, before)
+                for statement, parameters in statements:
+                    rows, _ = await explain(large_table, statement, parameters)
+                    assert rows <= OF_OLD_CUSTOMER + FEW_ROWS, (selected, before, statement)
+    finally:
+        await large_table.execute(text("SET LOCAL default_statistics_target = 100"))
+        await large_table.execute(text("ANALYZE payments"))
