@@ -61,6 +61,7 @@ async def test_objects_keep_their_values_after_the_commit(sessions: Sessions) ->
 
 async def test_pooled_connection_when_taken_is_tested_by_the_begin_of_its_transaction(engine: AsyncEngine) -> None:
     state = text("SELECT state, query FROM pg_stat_activity WHERE pid = :pid")
+    await engine.dispose()  # the pool would lend connections of earlier tests first
     async with engine.connect() as other:
         await other.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction, the view would not change
         async with engine.connect() as connection:
