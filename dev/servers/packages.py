@@ -1,6 +1,7 @@
 """Install RabbitMQ with apt-get if it is missing and this process is root on Debian or Ubuntu."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import time
@@ -16,16 +17,38 @@ from dev.process.program import NotStarted, Program
 from dev.process.spawn import run_to_completion
 from dev.servers import rabbitmq
 
+LOCK_FILE = Path("/run/shop-rabbitmq-server.lock")
+"""Locked by the process that installs RabbitMQ. Only root can write to this folder."""
+
+LOCK_SECONDS = 300
+"""How long apt-get waits for another program that installs packages, for example the automatic updates of the system."""
+
 POLICY_FILE = Path("/usr/sbin/policy-rc.d")
 SYSTEMD = Path("/run/systemd/system")
 
 
 async def rabbitmq_server(console: Console) -> Path:
     """Return the script that starts a RabbitMQ node; install the package when it is missing. Raises NotStarted if that is impossible."""
-    if found := rabbitmq.server_script():
-        return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
+        if found := rabbitmq.server_script():
+            return found
         raise NotStarted(rabbitmq.INSTALL_HELP)
+    lock = await asyncio.to_thread(_lock)
+    try:
+        return rabbitmq.server_script() or await install(console)
+    finally:
+        os.close(lock)
+
+
+def _lock() -> int:
+    """Wait until no other stack installs RabbitMQ: two apt-get fail, and the script exists before the package is complete."""
+    lock = os.open(LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+async def install(console: Console) -> Path:
+    """Install RabbitMQ with apt-get, and return the script that starts a node. Raises NotStarted."""
     console.print_status("installing rabbitmq-server with apt-get (about a minute)")
     started = time.monotonic()
     already_running = running_brokers()
@@ -34,7 +57,7 @@ async def rabbitmq_server(console: Console) -> Path:
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "rabbitmq-server"]):
             program = Program(
                 name="apt-get",
-                command=["apt-get", "-q", *arguments],
+                command=["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}", *arguments],
                 env=env,
                 cwd=Path("/"),
                 log_file=Path(folder) / "apt-get.log",
