@@ -31,7 +31,7 @@ test: .venv/installed.txt ## run all tests except the drills, with real servers 
 
 unit: .venv/installed.txt ## run the unit tests: no servers, no environment variables (ARGS as for test)
 	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit --hypothesis-profile quick \
-		--numprocesses 2 --dist worksteal tests/unit $(ARGS)
+		--numprocesses 3 --dist worksteal tests/unit $(ARGS)
 
 drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
 	@$(python) -m pytest --numprocesses 2 --dist loadfile -m "drill and not alone" $(ARGS); together=$$?; \

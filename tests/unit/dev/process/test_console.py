@@ -15,7 +15,7 @@ def test_output_when_nobody_reads_the_pipe_blocks_nobody() -> None:
             console.print_output("process", f"line {number} of many that nobody reads")
         assert console.recent_lines("process")[-1].startswith("line 49999")
         os.close(reader)  # a reader that exits blocks nobody either
-        console.close()
+        console.close(timeout=0.1)
 
 
 def test_lines_when_printed_have_the_name_of_their_source() -> None:
