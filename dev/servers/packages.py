@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +20,8 @@ from dev.servers import rabbitmq
 LOCK_FILE = Path("/run/shop-rabbitmq-server.lock")
 """Locked by the process that installs RabbitMQ. Only root can write to this folder."""
 
+LOCK_POLL_SECONDS = 0.2
+INSTALL_SECONDS = 900
 LOCK_SECONDS = 300
 """How long apt-get waits for another program that installs packages, for example the automatic updates of the system."""
 
@@ -33,18 +35,27 @@ async def rabbitmq_server(console: Console) -> Path:
         if found := rabbitmq.server_script():
             return found
         raise NotStarted(rabbitmq.INSTALL_HELP)
-    lock = await asyncio.to_thread(_lock)
+    lock = os.open(LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        await _acquire(lock)
         return rabbitmq.server_script() or await install(console)
     finally:
         os.close(lock)
 
 
-def _lock() -> int:
-    """Wait until no other stack installs RabbitMQ: two apt-get fail, and the script exists before the package is complete."""
-    lock = os.open(LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+async def _acquire(lock: int) -> None:
+    """Wait until no other stack installs RabbitMQ: two apt-get fail, and the script exists before the package is complete.
+
+    Raises NotStarted after INSTALL_SECONDS.
+    """
+    try:
+        async with asyncio.timeout(INSTALL_SECONDS):
+            while True:
+                with suppress(BlockingIOError):
+                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                await asyncio.sleep(LOCK_POLL_SECONDS)
+    except TimeoutError:
+        raise NotStarted(f"another process has been installing rabbitmq-server for {INSTALL_SECONDS} s") from None
 
 
 async def install(console: Console) -> Path:
@@ -63,7 +74,7 @@ async def install(console: Console) -> Path:
                 log_file=Path(folder) / "apt-get.log",
                 umask=0o022,
             )
-            await run_to_completion(program, console, seconds=900)
+            await run_to_completion(program, console, seconds=INSTALL_SECONDS)
     await stop_services(already_running, console, env)
     found = rabbitmq.server_script()
     if found is None:

@@ -15,7 +15,7 @@ import jwt
 class FakeCatalog(httpx.AsyncBaseTransport):
     """Use it as the transport of payments' catalog client. `answer` replaces every answer while it is set.
 
-    An order belongs to whoever asks for it, unless it was added with a `customer`.
+    An order belongs to each account that asks for it, unless it was added with a `customer`.
     """
 
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -121,7 +121,7 @@ async def _check_address(
 ) -> None:
     """Raise AddressErased if units are shipped, or a tracking number is given, and the order has no address.
 
-    Whoever knows the tracking number of a parcel can find out the address, so none is stored after the address was erased.
+    The tracking number of a parcel reveals its address, so none is stored after the address was erased.
     """
     shipped = any(items[variant_id].kind == ProductKind.SHIPPED for variant_id in quantities)
     if request.tracking is not None or (shipped and request.step == FulfilmentStep.SHIP):
