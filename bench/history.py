@@ -41,7 +41,7 @@ async def fill(url: str, rows: int) -> dict[str, int]:
     (body,) = WebhookEvents(0, 1, "").bodies()
     database = await asyncpg.connect(url, timeout=5)
     try:
-        # The trigger checks each ledger transaction at commit, which would take too long for millions of rows.
+        # The trigger checks each movement, which would take too long for millions of rows.
         await database.execute("ALTER TABLE ledger_transactions DISABLE TRIGGER USER")
         for first in range(1, rows + 1, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS - 1, rows)

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
 
 @router.post("/settlements")
 async def settle(state: CurrentState) -> ApiResponse:
-    """Settle all paid transactions that are not settled, with one settlement per currency.
+    """Pay out all paid transactions that are in no settlement: create one settlement per currency.
 
     Processed refunds are deducted as far as the payout covers them. The others are deducted from the next settlement.
     """

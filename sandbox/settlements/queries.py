@@ -32,7 +32,7 @@ class Settlement:
 
 
 def settle(connection: sqlite3.Connection, domain: Domain) -> list[Settlement]:
-    """Settle all paid transactions that are in no settlement, with one settlement per currency."""
+    """Pay out all paid transactions that are in no settlement: create one settlement per currency."""
     sums = connection.execute(
         "SELECT currency, sum(amount), coalesce(sum(fees), 0) FROM transactions"
         " WHERE paid_at IS NOT NULL AND settlement IS NULL GROUP BY currency ORDER BY currency"
