@@ -26,7 +26,7 @@ class RevocationList(BaseModel):
 
     sessions: list[str] = Field(default=[], description="Sessions that were ended: tokens with this `sid` are refused")
     subjects: dict[str, int] = Field(
-        default={}, description="Accounts and clients by `sub`: their tokens with an `iat` up to this time are refused"
+        default={}, description="Accounts and programs by `sub`: their tokens with an `iat` up to this time are refused"
     )
     tokens: list[str] = Field(default=[], description="Single tokens that were revoked, by `jti`")
     issued_before: int = Field(

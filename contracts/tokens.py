@@ -86,18 +86,16 @@ class AccessClaims(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     iss: str
-    sub: str = Field(
-        min_length=1, max_length=64, description="The account's id; for client_credentials, the client's id"
-    )
+    sub: str = Field(min_length=1, max_length=64, description="The account's id; for a program, its client id")
     aud: str | list[str]
     exp: int
     iat: int
     jti: str = Field(min_length=1, max_length=64)
     client_id: str = Field(min_length=1, max_length=64, description="The client application that got the token")
-    sid: str | None = Field(default=None, max_length=64, description="The session of the account; absent for a client")
+    sid: str | None = Field(default=None, max_length=64, description="The session of the account; absent for a program")
     scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
     email: str | None = Field(
-        default=None, max_length=320, description="The account's e-mail address; absent for a client"
+        default=None, max_length=320, description="The account's e-mail address; absent for a program"
     )
     email_verified: bool | None = Field(
         default=None,

@@ -60,7 +60,7 @@ def reconcile(
     ] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the ledger, the payments and Paystack for a period, by default the last seven days.
+    """Compare the ledger, the payments, Paystack and the deliveries of catalog for a period, by default the last seven days.
 
     Without --to, payments started in the last ten minutes are left out, because they may still be in progress.
     Exit code 1: there are differences; 2: the comparison could not be completed.

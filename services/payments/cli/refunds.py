@@ -65,7 +65,7 @@ def refund(
         typer.Option(
             "--expected-status",
             metavar="STATUS",
-            help="Status of the payment for which you decided to refund it, as `payments show` has it. If it has another status now, for "
+            help="Status that the payment had when you decided, as `payments show` has it. If it has another status now, for "
             "example because another operator was faster, the refund is refused. Without this option, the status is not compared: "
             "the payment is refunded in any paid status.",
         ),

@@ -5,8 +5,7 @@
     disputed ── lost ──► status without the dispute         event payment.dispute_resolved with `lost`; a chargeback is recorded
 
 The status without the dispute is succeeded, partially_refunded or refunded, depending on the refunded amount. While another dispute of the
-payment is open, the payment stays disputed. A dispute is won if its resolution is `declined`, and lost if its resolution is
-`merchant-accepted` or `auto-accepted` (`PaystackDispute.lost`).
+payment is open, the payment stays disputed. `PaystackDispute.lost` says whether a dispute is lost.
 """
 
 from datetime import UTC, datetime

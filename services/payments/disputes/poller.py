@@ -39,7 +39,7 @@ log = structlog.get_logger("disputes")
 
 
 class DisputePoller:
-    """The background job that polls due disputes, and every ten minutes searches for disputes that are not recorded."""
+    """The background job that polls disputes, and every ten minutes searches for disputes that are not recorded."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -80,9 +80,9 @@ class DisputePoller:
             self.notifier.wake_local(Topic.OUTBOX, Topic.REFUNDS)
 
     async def poll_due(self, shutdown: Shutdown) -> bool:
-        """Poll one dispute that is due. Return False if there is none, or on shutdown.
+        """Poll one dispute that is due for a poll. Return False if there is none, or on shutdown.
 
-        Raises PaystackError; then the dispute is due again when the lease ends.
+        Raises PaystackError; then the dispute is due for a poll again when the lease ends.
         """
         taken = await self._take_due()
         if taken is None:
@@ -104,7 +104,7 @@ class DisputePoller:
         return True
 
     async def _take_due(self) -> tuple[int, int, datetime] | None:
-        """Take a due dispute with a lease. Return its id, the number of earlier polls and the end of the lease, or None."""
+        """Take a lease of a dispute that is due for a poll. Return its id, the number of earlier polls and the lease's end, or None."""
         due = take_due(
             Dispute.id,
             Dispute.attempts,
@@ -123,7 +123,7 @@ class DisputePoller:
     ) -> None:
         """Schedule the next poll with exponential backoff, or stop polling a finished dispute.
 
-        A dispute without a response is polled at its deadline at the latest. If a webhook event made it due meanwhile, its time stays.
+        A dispute without a response is polled at its deadline at the latest. If a webhook event has scheduled a poll meanwhile, that stays.
         """
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one()
         now = datetime.now(UTC)

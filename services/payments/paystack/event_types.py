@@ -28,8 +28,8 @@ class WebhookEventType:
     """How webhook events of one type are handled.
 
     `explanation`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity. If the
-    first field is absent, the identity is the hash of the body. `includes_body_hash`: different events of this type can have equal fields,
-    so their identity contains the hash of the body too.
+    first field is absent, the identity is the hash of the body; for charge.success, it is the reference. `includes_body_hash`: different
+    events of this type can have equal fields, so their identity contains the hash of the body too.
     """
 
     handling: Handling

@@ -44,7 +44,7 @@ class Integration:
         try:
             async with asyncio.timeout(READ_SECONDS), self._lock:
                 if time.monotonic() - self._read_at >= FRESH_SECONDS:
-                    # Also after a failure: payments that start meanwhile do not wait for another one.
+                    # Set before the call, so that payments that start soon after a failed call do not wait for another call.
                     self._read_at = time.monotonic()
                     self._session_timeout = await self.fetch_session_timeout()
         except (TimeoutError, PaystackError) as error:

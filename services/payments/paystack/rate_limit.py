@@ -188,8 +188,8 @@ class RateLimit:
         if known.reported and known.limit == limit:
             return
         # Buckets whose reported limits are equal share one allowance: in test mode, one limit applies to all calls together.
-        shared = (each for each in self._allowances.values() if each.reported and each.limit == limit)
-        found = next(shared, None) or self._allowance(limit, reported=True)
+        equal = (each for each in self._allowances.values() if each.reported and each.limit == limit)
+        found = next(equal, None) or self._allowance(limit, reported=True)
         found.tokens = min(found.tokens, known.tokens)
         self._allowances[bucket] = found
         calls_per_minute.labels(bucket).set(self.per_minute(bucket))

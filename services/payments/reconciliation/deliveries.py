@@ -1,7 +1,7 @@
 """Compare our payments with the deliveries of catalog, one day at a time, in both directions.
 
-    each delivery of an amount above zero ──► a settled payment with the same order, amount and currency
-    each settled payment of an order ───────► its delivery, or its order that is paid and not delivered yet
+    each delivery of an amount above zero ──► a payment that has succeeded, with the same order, amount and currency
+    each payment that has succeeded ────────► its delivery, or its order that is paid and not delivered yet
 
 A payment whose money went back completely, or goes back because its order cannot be delivered, needs no delivery.
 """
@@ -32,7 +32,7 @@ MAY_LACK_DELIVERY = frozenset({"paid", "refunded"})
 """The statuses of a paid order that may lack a delivery: it still waits for it, or it was refunded before it was delivered."""
 
 
-class ComparedPayment(NamedTuple):
+class PaymentRow(NamedTuple):
     """The columns of a payment that are compared."""
 
     id: int
@@ -45,7 +45,7 @@ class ComparedPayment(NamedTuple):
     updated_at: datetime
 
     @property
-    def settled(self) -> bool:
+    def has_succeeded(self) -> bool:
         """True if payment.succeeded was published. A payment that was refunded while it was held never succeeded."""
         return self.status in SUCCEEDED and self.held_reason is None
 
@@ -54,7 +54,7 @@ class ComparedPayment(NamedTuple):
         return f"{self.status}, order {self.order_id}, {format_money(self.amount, self.currency)}"
 
 
-COLUMNS = tuple(getattr(Payment, name) for name in ComparedPayment._fields)
+COLUMNS = tuple(getattr(Payment, name) for name in PaymentRow._fields)
 
 
 class DeliveryComparison:
@@ -92,9 +92,9 @@ class DeliveryComparison:
             seen.update(references)
         return seen
 
-    def _compare(self, delivery: DeliveryRow, payment: ComparedPayment | None) -> None:
+    def _compare(self, delivery: DeliveryRow, payment: PaymentRow | None) -> None:
         reference, there = delivery.payment_reference, delivery.describe()
-        if payment is None or not payment.settled:
+        if payment is None or not payment.has_succeeded:
             here = "no payment" if payment is None else payment.describe()
             self.report.add(DifferenceKind.DELIVERY_WITHOUT_PAYMENT, reference=reference, here=here, there=there)
         elif (payment.order_id, payment.amount, payment.currency) != (
@@ -105,27 +105,27 @@ class DeliveryComparison:
             self.report.add(DifferenceKind.DELIVERY_DIFFERS, reference=reference, here=payment.describe(), there=there)
 
     async def _compare_payments(self, start: datetime, end: datetime, seen: set[str]) -> None:
-        """Ask catalog about the settled payments that were started on a day and whose delivery is not among the deliveries of that day.
+        """Ask catalog about the payments that were started on a day and have succeeded, and whose delivery was not on that day.
 
-        The delivery was on another day, or there is none. `seen`: the references in the deliveries of the day.
+        Their delivery was on another day, or there is none. `seen`: the references in the deliveries of the day.
         """
-        settled = (Payment.status.in_(SUCCEEDED), Payment.held_reason.is_(None), Payment.order_id.is_not(None))
+        succeeded = (Payment.status.in_(SUCCEEDED), Payment.held_reason.is_(None), Payment.order_id.is_not(None))
         query = select(*COLUMNS).where(
-            Payment.created_at >= start, Payment.created_at < end, *settled, Payment.amount > 0
+            Payment.created_at >= start, Payment.created_at < end, *succeeded, Payment.amount > 0
         )
         last_id = 0
         while True:
             async with self.sessions() as session:
                 rows = await session.execute(query.where(Payment.id > last_id).order_by(Payment.id).limit(BATCH))
-                payments = [ComparedPayment(*row) for row in rows]
+                payments = [PaymentRow(*row) for row in rows]
             others = [payment for payment in payments if payment.reference not in seen]
             for first in range(0, len(others), MAX_REFERENCES):
-                await self._compare_with_own_deliveries(others[first : first + MAX_REFERENCES])
+                await self._compare_with_their_deliveries(others[first : first + MAX_REFERENCES])
             if len(payments) < BATCH:
                 return
             last_id = payments[-1].id
 
-    async def _compare_with_own_deliveries(self, payments: Sequence[ComparedPayment]) -> None:
+    async def _compare_with_their_deliveries(self, payments: Sequence[PaymentRow]) -> None:
         """Ask catalog for the orders with these payments. Report the payments without a delivery, and deliveries that differ."""
         found = {
             row.payment_reference: row for row in await self.client.of_payments([one.reference for one in payments])
@@ -153,13 +153,13 @@ class DeliveryComparison:
                 there=there,
             )
 
-    async def _find_payments(self, references: Sequence[str]) -> dict[str, ComparedPayment]:
+    async def _find_payments(self, references: Sequence[str]) -> dict[str, PaymentRow]:
         query = select(*COLUMNS).where(Payment.reference == any_(literal(list(references), ARRAY(Text))))
         async with self.sessions() as session:
-            payments = [ComparedPayment(*row) for row in await session.execute(query)]
+            payments = [PaymentRow(*row) for row in await session.execute(query)]
         return {payment.reference: payment for payment in payments}
 
-    async def _refunded_as_undeliverable(self, payments: Sequence[ComparedPayment]) -> set[int]:
+    async def _refunded_as_undeliverable(self, payments: Sequence[PaymentRow]) -> set[int]:
         """Return the ids of the payments for which catalog requested a refund."""
         refund = exists().where(Refund.payment_id == Payment.id, Refund.requested_by == REQUESTED_BY)
         query = select(Payment.id).where(Payment.id.in_([payment.id for payment in payments]), refund)

@@ -37,13 +37,13 @@ class DifferenceKind(StrEnum):
     """A payment was paid long ago and is in no payout."""
 
     DELIVERY_WITHOUT_PAYMENT = "delivery_without_payment"
-    """Catalog has delivered an order above zero, and no settled payment has its reference."""
+    """Catalog has delivered an order above zero, and no payment with its reference has succeeded."""
 
     DELIVERY_DIFFERS = "delivery_differs"
     """The order, the amount or the currency of a delivery is not that of its payment."""
 
     PAYMENT_WITHOUT_DELIVERY = "payment_without_delivery"
-    """A payment is settled, and its order is neither delivered nor waiting for its delivery."""
+    """A payment has succeeded, and its order is neither delivered nor waiting for its delivery."""
 
     UNREADABLE = "unreadable"
     """Paystack listed an entry that could not be parsed."""
@@ -66,7 +66,7 @@ class Report(BaseModel):
 
     since: datetime = Field(description="Start of the period")
     until: datetime = Field(
-        description="Time up to which was compared: payments started later, and transactions created later, were not looked at"
+        description="End of the period. Payments and transactions that were created then or later are not compared"
     )
     payments: int = Field(default=0, description="Number of paid payments in our database")
     transactions: int = Field(default=0, description="Number of transactions that Paystack listed")

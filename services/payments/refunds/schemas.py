@@ -25,7 +25,7 @@ class RequestRefund(RequestModel):
     )
     expected_status: PaymentStatus | None = Field(
         default=None,
-        description="Status of the payment for which you decided to refund it, such as `held`. If it has another status now, the request "
+        description="Status that the payment had when you decided to refund it, such as `held`. If it has another status now, the request "
         "is refused with 409 `payment_status_changed`. Without it, the status is not compared",
     )
 

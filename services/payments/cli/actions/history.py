@@ -14,7 +14,7 @@ from kit.audit.entries import AuditFilter, list_entries
 from kit.audit.schemas import AuditEntryView
 from kit.schemas import ResponseModel
 from services.payments.cli.actions.command import Context, run
-from services.payments.cli.actions.holds import PaidPaymentView, held_views
+from services.payments.cli.actions.holds import PaymentOnTerminal, held_views
 from services.payments.cli.actions.output import print_fields, print_json, print_rows
 from services.payments.db import sessions
 from services.payments.disputes.schemas import DisputeView
@@ -60,7 +60,7 @@ class OutboxEventView(ResponseModel):
 class History(BaseModel):
     """All that is stored about a payment. Amounts are in subunits. `outbox`: events that are not published yet."""
 
-    payment: PaidPaymentView
+    payment: PaymentOnTerminal
     webhook_events: list[WebhookEventView]
     ledger: list[LedgerEntryView]
     decisions: list[DecisionView]

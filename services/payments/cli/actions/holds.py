@@ -32,7 +32,7 @@ COMMANDS = {
 """The command of `holds` for each decision."""
 
 
-class PaidPaymentView(PaymentView):
+class PaymentOnTerminal(PaymentView):
     """A payment with its amounts as people read them."""
 
     @property
@@ -58,16 +58,16 @@ class PaidPaymentView(PaymentView):
 
     @property
     def decisions(self) -> str:
-        """The decisions that are possible now, as options of the commands of `holds`."""
+        """The decisions that are possible now, as commands of `holds`."""
         return ", ".join(COMMANDS[each] for each in self.review.decisions) if self.review else "-"
 
 
-async def held_views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaidPaymentView]:
+async def held_views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentOnTerminal]:
     """Return the views of payments, with the reviews of held ones."""
     refunding = await unfinished_amounts(session, [payment.id for payment in payments])
     held = await reviews(session, payments, refunding)
     return [
-        PaidPaymentView.model_validate(payment).model_copy(
+        PaymentOnTerminal.model_validate(payment).model_copy(
             update={"refunding_amount": refunding.get(payment.id, 0), "review": held.get(payment.id)}
         )
         for payment in payments
@@ -77,7 +77,7 @@ async def held_views(session: AsyncSession, payments: Sequence[Payment]) -> list
 def list_held_payments(*, limit: int, as_json: bool) -> None:
     """Print the held payments, oldest first."""
 
-    async def work(context: Context) -> list[PaidPaymentView]:
+    async def work(context: Context) -> list[PaymentOnTerminal]:
         async with sessions() as session:
             query = select(Payment).where(Payment.status == PaymentStatus.HELD).order_by(Payment.id).limit(limit)
             return await held_views(session, (await session.execute(query)).scalars().all())
@@ -88,7 +88,7 @@ def list_held_payments(*, limit: int, as_json: bool) -> None:
 def accept(reference: str, reason: str, *, refund_difference: bool, as_json: bool) -> None:
     """Accept a held payment, and request a refund of what was paid too much if the operator wants that."""
 
-    async def work(context: Context) -> PaidPaymentView:
+    async def work(context: Context) -> PaymentOnTerminal:
         async with sessions.begin() as session:
             payment = await review.accept(
                 session, reference, command_actor(), reason, refund_difference=refund_difference

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.payments import payment_lists
 from services.payments.cli.actions.command import Context, run
-from services.payments.cli.actions.holds import PaidPaymentView
+from services.payments.cli.actions.holds import PaymentOnTerminal
 from services.payments.cli.actions.output import print_views
 from services.payments.db import sessions
 from services.payments.payment_lists import PaymentFilter
@@ -28,9 +28,9 @@ def list_payments(
     """Print the payments that match all conditions, newest first."""
     selected = PaymentFilter(customer_id=customer, order_id=order_id, statuses=statuses, since=since, until=until)
 
-    async def work(context: Context) -> list[PaidPaymentView]:
+    async def work(context: Context) -> list[PaymentOnTerminal]:
         async with sessions() as session:
             found = await payment_lists.list_payments(session, selected, limit)
-            return [PaidPaymentView.model_validate(payment) for payment in found]
+            return [PaymentOnTerminal.model_validate(payment) for payment in found]
 
     print_views(run(work), COLUMNS, as_json=as_json, if_empty="No payments match.")

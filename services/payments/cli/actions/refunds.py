@@ -76,7 +76,7 @@ def refund(
 def request_refund(
     reference: str, reason: str, wanted: Money | None, *, expected_status: PaymentStatus | None, as_json: bool
 ) -> None:
-    """Request a refund of `wanted`, None: of all that can be refunded, and print it.
+    """Request a refund of `wanted`, or of all that can be refunded if it is None, and print it.
 
     It is refused if the payment has another status than the expected one.
     """

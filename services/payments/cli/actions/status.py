@@ -107,7 +107,7 @@ async def _sweep(session: AsyncSession, context: Context, worker: WorkerStatus) 
 
 
 async def _checkout_timeout(context: Context) -> CheckoutTimeout:
-    """Ask Paystack how long an unpaid checkout lives. Return only `error` if it does not answer."""
+    """Ask Paystack how long an unpaid checkout lives. Return an error if it does not answer."""
     if settings.paystack_secret_key is None:
         return {"seconds": None, "error": "PAYSTACK_SECRET_KEY is not set"}
     try:

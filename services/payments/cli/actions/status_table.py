@@ -52,7 +52,7 @@ class SweepStatus(TypedDict):
 class CheckoutTimeout(TypedDict):
     """How long an unpaid checkout lives at Paystack (Paystack's payment_session_timeout).
 
-    `seconds`: 0 if a checkout has no end, null if Paystack did not answer; `error` then says why.
+    `seconds`: 0 if a checkout has no end, null if it could not be read; `error` then says why.
     """
 
     seconds: int | None
@@ -142,8 +142,8 @@ def _refunds(status: Status) -> str:
 
 
 def _rejected_transfers(status: Status) -> str:
-    known = f"{status['rejected_transfers_without_payment']} whose payment is not known, or not known yet"
-    return f"{known}; {_needing_operator(status['rejected_transfers_failed'])}"
+    unknown = f"{status['rejected_transfers_without_payment']} whose payment is not known, or not known yet"
+    return f"{unknown}; {_needing_operator(status['rejected_transfers_failed'])}"
 
 
 def _checkout(timeout: CheckoutTimeout) -> str:

@@ -27,7 +27,7 @@ class SweepReport:
 
 
 def sweep(*, everything: bool, as_json: bool) -> None:
-    """Verify the due payments, or all that are not paid, and print how many were verified. Exit with code 1 if some were not."""
+    """Verify the due payments, or all pending and failed ones, and print how many were verified. Exit with code 1 if some were not."""
     results: list[bool] = []
 
     async def work(context: Context) -> SweepReport:

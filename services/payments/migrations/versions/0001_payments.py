@@ -28,14 +28,14 @@ BEGIN
     SELECT transaction_id, currency, sum(amount) AS amount INTO wrong
     FROM added GROUP BY transaction_id, currency HAVING sum(amount) <> 0 LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'ledger transaction % does not balance: % %', wrong.transaction_id, wrong.amount, wrong.currency
+        RAISE EXCEPTION 'movement % does not balance: % %', wrong.transaction_id, wrong.amount, wrong.currency
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$
 """
 
-# Every ledger transaction has entries. The planner settings force nested loops over the primary key, because Postgres would
+# Every movement has entries. The planner settings force nested loops over the primary key, because Postgres would
 # otherwise keep a plan that scans the whole tables if the plan was cached while the tables were small.
 REQUIRE_ENTRIES = """
 CREATE FUNCTION ledger_require_entries() RETURNS trigger LANGUAGE plpgsql
@@ -46,7 +46,7 @@ BEGIN
     SELECT key INTO wrong FROM added
     WHERE NOT EXISTS (SELECT FROM ledger_entries AS e WHERE e.transaction_id = added.id AND e.line = 1) LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'ledger transaction % has no entries', wrong USING ERRCODE = 'check_violation';
+        RAISE EXCEPTION 'movement % has no entries', wrong USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$
