@@ -130,7 +130,8 @@ class DeliveriesClient:
             response = await self.client.post(self.token_url, data=form, auth=credentials)
             if response.status_code in {400, 401, 403}:
                 raise DeliveriesUnavailable(
-                    f"auth refused the client {self.client_id} ({response.status_code}): check PAYMENTS_CLIENT_SECRET and its scope"
+                    f"auth refused the client {self.client_id} ({response.status_code}): check PAYMENTS_CLIENT_SECRET, and "
+                    "whether the client has the scope orders:read"
                 )
             response.raise_for_status()
             found = _TokenResponse.model_validate_json(response.content)

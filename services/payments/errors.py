@@ -19,7 +19,7 @@ class OrderNotFound(Problem):
 
 
 class OrderNotBindable(Problem):
-    """The order is not pending or expired, or its amount differs from the payment: choose another order, or refund the payment."""
+    """The order is neither pending nor expired, or its amount differs from the payment: choose another order, or refund the payment."""
 
     status = 409
 
@@ -179,7 +179,7 @@ class RejectedTransferNotFound(Problem):
 
 
 class RejectedTransferMatched(Problem):
-    """The payment of this rejected transfer is known, so there is nothing to look up: list it with GET /payments/rejected-transfers."""
+    """The payment of this rejected transfer is known already: GET /payments/rejected-transfers has its reference."""
 
     status = 409
 

@@ -21,7 +21,7 @@ OVERDUE_SECONDS = 60
 
 oldest_webhook_event_age = MeasuredGauge(
     "webhook_events_oldest_age_seconds",
-    "Seconds since the oldest waiting webhook event became due. One that waits for its next attempt is not due",
+    "For how many seconds the oldest due webhook event has been due; 0 if none is due",
 )
 refunds_that_need_an_operator = MeasuredGauge(
     "refunds_that_need_an_operator",
@@ -89,7 +89,7 @@ class Metrics:
             events, event_age = await outbox.measure(session, OutboxRow)
         overdue = []
         if age > OVERDUE_SECONDS:
-            overdue.append(f"{count} webhook events wait for processing, the oldest is {age:.0f} s old")
+            overdue.append(f"{count} webhook events are due for processing, the first one for {age:.0f} s")
         if event_age > OVERDUE_SECONDS:
             overdue.append(f"{events} events are not published, the oldest is {event_age:.0f} s old")
         return "; ".join(overdue) or None

@@ -175,8 +175,10 @@ class PaymentView(ResponseModel):
     status: PaymentStatus = Field(
         description="`abandoned`: not initialized at Paystack, or not paid in time; `held`: paid, waits for manual review"
     )
-    amount: int = Field(description="Amount of the order, in subunits")
-    currency: str = Field(description="Currency of the order, ISO 4217 code")
+    amount: int = Field(description="Amount of the order, in subunits; 0 without an order")
+    currency: str = Field(
+        description="Currency of the order, ISO 4217 code; without an order, that in which the payer paid"
+    )
     metadata: dict[str, str] = Field(
         default={},
         validation_alias="client_metadata",

@@ -100,7 +100,8 @@ class PaymentsSettings(Settings):
     )
     payments_reference_prefix: ReferencePrefix = Field(
         default="pay-",
-        description="Beginning of the references that are created. Applications on one Paystack account need different prefixes",
+        description="Beginning of the references that are created. On one Paystack account, no prefix may begin with that of another "
+        "application",
     )
     payments_reference_prefixes_previous: PreviousPrefixes = Field(
         default=[],

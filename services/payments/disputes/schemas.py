@@ -115,7 +115,9 @@ class DisputeView(ResponseModel):
         description="Paystack's status; `awaiting-merchant-feedback` and `pending` wait for a response"
     )
     resolution: str | None = Field(description="`merchant-accepted`, `auto-accepted` or `declined`")
-    lost: bool | None = Field(description="True if the payer gets money back; null until the dispute is resolved")
+    lost: bool | None = Field(
+        description="True if the payer gets money back; null until the dispute is resolved or archived"
+    )
     opened_at: datetime = Field(description="Time at which the payer opened the dispute")
     due_at: datetime = Field(
         description="If we have not responded by this time, Paystack accepts the dispute on our behalf"

@@ -28,7 +28,7 @@ from services.payments.statuses import PaymentStatus, RefundStatus
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
 REFUSAL_BACKOFF = Backoff(first=3600, longest=12 * 3600)
 MAX_REFUSALS = 12
-"""With REFUSAL_BACKOFF, a refund is sent during about four days. New payments, or an operator, can raise the balance meanwhile."""
+"""With REFUSAL_BACKOFF, a refund is sent again for three and a half days. New payments, or an operator, can raise the balance meanwhile."""
 
 FAILED_AT_PAYSTACK = "Paystack accepted the refund, and it failed there: the payer has not got the money."
 ACCOUNT_NEEDED = (

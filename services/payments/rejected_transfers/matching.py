@@ -40,7 +40,7 @@ MAX_FAILURES = 20
 
 transfers_rejected_total = Counter(
     "transfers_rejected_total",
-    "Bank transfers that Paystack rejected, by result: matched with a payment, unmatched, or failed: needs an operator",
+    "Bank transfers that Paystack rejected, by result: matched with a payment, unmatched, or failed (needs an operator)",
     ["result"],
 )
 log = structlog.get_logger("transfers")

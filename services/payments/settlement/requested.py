@@ -61,7 +61,7 @@ class RequestedVerifications:
         except TooManyRequests:
             log_throttled(
                 log.warning,
-                "verification skipped: clients requested too many",
+                "verification skipped: too many were requested",
                 about=requester,
                 requester=requester,
                 per_minute=bucket.per_minute,

@@ -85,7 +85,7 @@ async def test_refund_event_that_waits_for_its_next_attempt_is_not_overdue(clien
     await execute("UPDATE webhook_events SET received_at = now() - interval '1 hour'")
     assert await Metrics(sessions).measure() is None
     await execute("UPDATE webhook_events SET next_attempt_at = now() - interval '2 minutes'")
-    assert "1 webhook events wait for processing" in str(await Metrics(sessions).measure())
+    assert "1 webhook events are due for processing" in str(await Metrics(sessions).measure())
 
 
 async def test_refund_that_was_reported_long_before_its_charge_is_found(
