@@ -13,8 +13,8 @@ ROUNDING = 1e-6
 """Slightly less than one call counts as one, because of rounding errors."""
 
 LONGEST_DEBT_SECONDS = 60.0
-"""Paystack's limits apply to a minute, so calls that are older do not matter. Without a bound, an hour with many payers would stop the
-background jobs for hours."""
+"""Calls that cannot wait can make the number of tokens negative, at most by the calls of this time: Paystack's limits apply to a minute,
+so older calls do not matter. Without this bound, an hour with many payers would stop the background jobs for hours."""
 
 UNUSED_AFTER = timedelta(days=1)
 
@@ -65,7 +65,7 @@ class DatabaseCounter:
 
 
 async def prune(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` budgets that were not used for a day, because Paystack has announced other limits. Return their number."""
+    """Delete up to `limit` budgets that were not used for a day. Return their number."""
     unused = (
         select(CallBudget.call_limit)
         .where(CallBudget.counted_at < func.now() - UNUSED_AFTER)

@@ -70,7 +70,7 @@ async def open_deliveries_client(shutdown: Shutdown) -> AsyncIterator[Deliveries
 
 
 def configured_rate_limit(counter: Counter | None = None) -> RateLimit:
-    """Return a rate limit with the documented limit of our mode and the configured budget. `counter`: see RateLimit."""
+    """Return a rate limit with the documented limit of our mode and the configured number of calls. `counter`: see RateLimit."""
     limit, budget = DOCUMENTED_LIMITS[settings.mode], settings.payments_paystack_calls_per_minute
     return RateLimit(limit, budget, counter=counter)
 

@@ -128,7 +128,7 @@ def transfer_rejected(
 def _overpaid_amount(payment: Payment) -> int:
     """Return how much more than the order's amount was received, in subunits.
 
-    0 if the difference equals the fee, or if the payer paid in another currency.
+    0 if the difference is Paystack's fee, which the payer bore, or if the payer paid in another currency.
     """
     more = payment.received - payment.amount
     if payment.paid_currency != payment.currency or more == (payment.fees or 0):

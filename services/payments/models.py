@@ -37,7 +37,7 @@ class DisputeStatus(StrEnum):
 
 
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
-"""The statuses of payments that are not known to have succeeded. They can still be completed."""
+"""The statuses of payments that are not known to be paid. Money that still arrives is settled."""
 
 PAID_NOT_FULLY_REFUNDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED}
@@ -192,7 +192,7 @@ class Dispute(Base):
     category: Mapped[str | None]
     status: Mapped[DisputeStatus] = mapped_column(text_enum(DisputeStatus))
     resolution: Mapped[str | None]
-    # True if the payer gets money back; null until the dispute is resolved.
+    # True if the payer gets money back; null until the dispute is resolved or archived.
     lost: Mapped[bool | None]
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
@@ -213,7 +213,7 @@ class Dispute(Base):
 class CallBudget(Base):
     """The calls to Paystack that all processes together may still make under one limit (a token bucket).
 
-    `granted`: how many calls the last statement granted; it is the result of that statement.
+    `granted`: how many calls the last statement granted. It is a column so that the statement can return it.
     """
 
     __tablename__ = "call_budgets"

@@ -1,9 +1,8 @@
-"""Republish the events of a period: those of each payment with a movement in the ledger, of each payment that was started in it and can
-still be paid, of each dispute that changed in it, and of each rejected transfer that was matched with its payment in it.
+"""Republish the events of a period: those of each payment with a movement in the ledger, of each pending payment that was started in
+it, of each dispute that changed in it, and of each rejected transfer that was matched with its payment in it.
 
-A dispute can change without a movement: no money is withheld if it was resolved before it was recorded, for example. payment.held is
-not republished, because catalog changes nothing when it receives it; nor are payment.failed and payment.abandoned: without them, the order
-stays reserved until the end of the checkout.
+Not every dispute has a movement. payment.held is not republished, because catalog changes nothing when it receives it; nor are
+payment.failed and payment.abandoned: without them, the order stays reserved until the end of the checkout.
 """
 
 from collections.abc import AsyncGenerator, Collection, Iterator

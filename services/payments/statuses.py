@@ -1,4 +1,4 @@
-"""The statuses of payments and refunds, without the database: the command line names them in its help."""
+"""The statuses of payments and refunds. Imports no database code, so that the help of the commands can name them quickly."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class PaymentStatus(StrEnum):
     """The order's amount was paid, or an operator accepted the payment or bound it to an order."""
 
     FAILED = "failed"
-    """The payment was declined. The payer can try again on the same page."""
+    """The payment was declined. If it has a page, the payer can try again there."""
 
     ABANDONED = "abandoned"
     """Not initialized at Paystack, or not paid in time. If the payer pays later, the charge is still settled."""

@@ -30,7 +30,7 @@ ERASED = {
     "bank": None,
     "next_attempt_at": None,
 }
-"""The values of a card after Paystack deactivated it."""
+"""The values of a card whose data is erased."""
 
 log = structlog.get_logger("cards")
 

@@ -81,7 +81,7 @@ async def show_return_page(
         payment = (await session.execute(query)).scalar_one_or_none()
     if payment is None:
         return _page(404, PageText("Unknown payment", "There is no payment with this reference."), "")
-    # Without an answer or without a secret key, the webhook or the sweeper settles the payment later: the payer does not have to wait.
+    # Without an answer, the webhook or the sweeper settles the payment later: the payer does not have to wait.
     reported = None
     with suppress(PaystackUnavailable, NotConfigured, TimeoutError):
         if payment.status in UNPAID and await _may_verify(request, clients.paystack):

@@ -59,8 +59,8 @@ async def charge_saved_card(
 
     A repeated request with the same idempotency key returns the first response.
 
-    Raises OrderNotFound, OrderNotPayable, AmountNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable,
-    CatalogUnavailable.
+    Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, CardNotFound, ChargePending, PaymentRefused,
+    PaystackUnavailable, CatalogUnavailable.
     """
     idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", idempotency_key, request)
     async with idempotency_locks.lock(idempotent) as locked:

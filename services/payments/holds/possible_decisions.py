@@ -1,4 +1,4 @@
-"""What an operator can decide about a held payment, and the amounts for the decision. Pure functions except `reviews`."""
+"""What an operator can decide about a held payment, and the amounts for the decision."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
 """Build the movements of money that the ledger records.
 
-Amounts are signed: an account is debited with a positive and credited with a negative amount.
+The amount of a movement is positive. Of its two entries, the debit is positive and the credit negative.
 
     paystack:receivable   money that Paystack owes us            sales     earned money                    (negative)
     paystack:other_mode   the same, in the other mode            held      money waiting for an operator   (negative)

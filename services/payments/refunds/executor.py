@@ -1,10 +1,10 @@
 """The refund executor: send requested refunds to Paystack, and sync their statuses until they are final.
 
 The executor works on one payment at a time. It takes the state of refunds from Paystack's responses (GET and POST /refund), never from a
-webhook event. A refund is sent once: if the response to a request was lost, the executor finds the refund in Paystack's list by our id in
-`merchant_note` and does not send it again. A refund that Paystack refused was not carried out: unless the refusal is permanent, it is sent
-again hours later, because the most frequent cause is a balance that is too low. Amounts do not identify a refund, because two partial
-refunds can be equal.
+webhook event. No refund is carried out twice: if the response to a request was lost, the executor finds the refund in Paystack's list by
+our id in `merchant_note` and does not send it again. A refund that Paystack refused was not carried out: unless the refusal is permanent,
+it is sent again hours later, because the most frequent cause is a balance that is too low. Amounts do not identify a refund, because two
+partial refunds can be equal.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 
 
 class Refund(Base):
-    """A refund of a whole payment or of a part of it. `paystack_id` is null until Paystack has accepted the refund.
+    """A refund of a whole payment or of a part of it. `paystack_id` is null until Paystack has reported the refund.
 
     `error`: what happened, in words, if the refund failed, was refused or needs the payer's bank account.
     `attempts`: how often Paystack refused it; `next_attempt_at`: when it is sent again. Null: it is not sent again, or was never refused.

@@ -10,7 +10,10 @@ from services.payments.statuses import PaymentStatus
 
 
 async def abandon(session: AsyncSession, statement: Update) -> None:
-    """Execute an update that sets pending payments to abandoned. Publish payment.abandoned for those that had published payment.started."""
+    """Execute an update that sets payments to abandoned if they are pending.
+
+    Publish payment.abandoned for those whose payment.started was published.
+    """
     rows = await session.execute(
         statement.returning(
             Payment.status,

@@ -4,7 +4,7 @@
                                  ── success, amount check failed ──► held           publishes payment.held; manual review
     pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received a webhook event
     pending ── failed ──► failed                                                    publishes payment.failed
-    unrelated reference ── success ──► no payment: recorded as a charge of another application (references.py)
+    unrelated reference ── success ──► no payment: recorded as an unrelated charge (references.py)
     unknown reference ── success ──► held (unknown_reference)                       recorded as a payment without an order
 
 Everything else changes nothing. For example, a succeeded payment stays succeeded when a charge is reported again or is reversed.

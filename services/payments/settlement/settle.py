@@ -224,5 +224,5 @@ def _paid(charge: Charge) -> str | None:
 
 def _log_fields(payment: LockedPayment) -> dict[str, str | None]:
     fields = {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
-    # Without a trace context of its own, a payment keeps the trace of the caller.
+    # A log line about a payment without a trace has the trace of the caller.
     return {**fields, "trace_id": trace_id_of(payment.traceparent)} if payment.traceparent else fields

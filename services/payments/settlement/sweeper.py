@@ -1,6 +1,6 @@
 """The sweeper: verify at Paystack the payments whose webhook event is late, with growing intervals, until they are paid or old.
 
-An abandoned payment can still be completed: a charge that Paystack reports later is settled.
+A charge of an abandoned payment that Paystack reports later is settled.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
 MAX_GAUGE_AGE_SECONDS = 600.0
-"""A sweep can take minutes, and sets the gauges only between two batches."""
+"""At a low rate limit, a batch can take minutes, and the gauges are set only between two batches."""
 
 MAX_COUNTED = 100_000
 LOG_THRESHOLD = 50
@@ -51,7 +51,7 @@ LOG_THRESHOLD = 50
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 TO_VERIFY = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
-"""Condition: payments that the sweeper verifies. Failed ones are included: the payer of a declined payment can retry on the same page."""
+"""Condition: payments that the sweeper verifies. Failed ones are included: the payer of a declined payment can retry on its page."""
 
 verifications_total = Counter(
     "sweeper_verifications_total", "Verifications by the sweeper, by result: answered, locked or the error", ["result"]

@@ -1,7 +1,7 @@
 """Charges of saved cards that never reached Paystack: the process died before it sent the charge, or the connection failed.
 
-While the result of a charge is unknown, no other payment of the order starts. So such a charge is abandoned as soon as Paystack says that
-it does not know it: otherwise, the order could not be paid any more.
+While the result of a charge is unknown, no other payment of the order starts. So a charge that Paystack does not know is abandoned
+after SENT_WITHIN: otherwise, the order could not be paid any more.
 """
 
 from datetime import timedelta

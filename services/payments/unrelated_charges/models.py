@@ -9,9 +9,9 @@ from services.payments.models import Base
 
 
 class UnrelatedCharge(Base):
-    """A successful charge with a reference that is certainly not ours (references.py). It has no payment and no event.
+    """A successful charge with a reference that is certainly not ours (references.py). It has no payment.
 
-    It needs no operator.
+    No event is published about it, and it needs no operator.
     """
 
     __tablename__ = "unrelated_charges"

@@ -1,7 +1,7 @@
 """Who may send webhooks: Paystack's addresses, other addresses and networks that an operator names, or everybody.
 
 The signature is what proves that a webhook is Paystack's. The addresses are a second condition, which is checked first.
-payments checks them itself and not the gateway, because it knows the client's address behind any number of trusted proxies.
+payments checks them instead of the gateway, because payments knows the client's address behind any number of trusted proxies.
 """
 
 from collections.abc import Sequence
