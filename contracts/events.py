@@ -92,7 +92,7 @@ class PaymentData(PaidOrderData):
 
     metadata: AttachedMetadata = Field(
         default={},
-        description="What the shop attached to the payment when it was started, otherwise what it attached to the order",
+        description="`metadata` of the request that started the payment, otherwise that of the order",
     )
 
 
@@ -175,7 +175,7 @@ class PaymentTransferRejectedData(PaymentData):
 class OrderUndeliverableData(PaidOrderData):
     reason: UndeliverableReason
     metadata: AttachedMetadata = Field(
-        default={}, description="What the shop attached to the order; empty if there is no such order"
+        default={}, description="`metadata` of the request that placed the order; empty if there is no such order"
     )
 
 

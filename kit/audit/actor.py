@@ -1,4 +1,4 @@
-"""Who acts, and from where: the operator or administrator in an audit entry."""
+"""Who acts, and from where, as an audit entry records it."""
 
 import getpass
 import os
@@ -11,7 +11,7 @@ MAX_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An operator or administrator.
+    """The account, program or user of the operating system that acts.
 
     `id` is the account or program of the access token; for a command, `operator:` and the user of the operating system. `address` is the
     IP address of the client; for a command, the name of the host. A command has no request id.

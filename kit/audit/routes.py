@@ -43,7 +43,7 @@ def audit_router(
         limit: Limit = 20,
         cursor: CursorParam = None,
     ) -> AuditPage:
-        """Return the acts of operators and administrators, newest first. Requires the scope `audit:read`."""
+        """Return the audit entries, newest first. Requires the scope `audit:read`."""
         selected = AuditFilter(actor=actor, act=act, subject=subject, since=from_, until=to)
         before = None if cursor is None else decode_cursor(cursor, LIST_NAME, int)[0]
         rows = await list_entries(session, entries, selected, limit + 1, before)

@@ -17,7 +17,7 @@ ToParam = Annotated[Moment | None, Query(description="Only acts before this time
 
 
 class AuditEntryView(ResponseModel):
-    """An act of an operator or administrator."""
+    """The record of an act."""
 
     model_config = example(
         {
@@ -44,7 +44,7 @@ class AuditEntryView(ResponseModel):
     subject: str = Field(description="What was changed, such as the reference of a payment")
     before: dict[str, Any] | None = Field(description="The changed values before the act")
     after: dict[str, Any] | None = Field(description="The changed values after the act")
-    reason: str | None = Field(description="The operator's reason")
+    reason: str | None = Field(description="The reason that the actor gave, or null")
     request_id: str | None = Field(description="`X-Request-ID` of the request; null for a command")
 
 

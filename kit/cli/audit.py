@@ -1,4 +1,4 @@
-"""What the command `audit list` does: print the acts of operators and administrators."""
+"""What the command `audit list` does: print audit entries."""
 
 import json
 from collections.abc import Mapping

@@ -44,11 +44,11 @@ def service_cli(package: str) -> typer.Typer:
 
 def _audit_commands(package: str) -> typer.Typer:
     """Return the commands of the audit log of a service."""
-    cli = create_cli("Read the audit log: the acts of operators and administrators.")
+    cli = create_cli("Read the audit log.")
 
     @cli.callback()
     def group() -> None:
-        """Read the audit log: the acts of operators and administrators."""
+        """Read the audit log."""
         # Without a callback, typer makes a single command the whole program.
 
     @cli.command(name="list")

@@ -21,7 +21,7 @@ class Base(DeclarativeBase):
 
 
 class AuditLogEntry(AuditEntry, Base):
-    """An act of an operator or administrator."""
+    """The record of an act."""
 
 
 class OutboxRow(OutboxEvent, Base):

@@ -66,7 +66,8 @@ async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
 app = create_app(
     "catalog",
     settings,
-    description="Products, categories and orders. Amounts are integers in subunits of the currency (kobo, pesewa, cent). Times are UTC.",
+    description="Products, categories, stock and orders. Amounts are integers in subunits of the currency (kobo, pesewa, cent). "
+    "Times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
     # No secret of its own to configure: the database URL contains one, and all processes of the service have it.

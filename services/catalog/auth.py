@@ -12,7 +12,7 @@ from kit.http.client_address import TrustedProxies
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
-Customer = Annotated[Caller, Depends(require_scope("orders:write", "orders:write_for"))]
+OrderingCaller = Annotated[Caller, Depends(require_scope("orders:write", "orders:write_for"))]
 """A caller who may place orders: a customer, or a program that orders for its customers."""
 
 _may_cancel = require_scope("orders:write", "orders:write_for", "orders:manage")
@@ -27,7 +27,7 @@ OrdersReader = Annotated[Caller, Depends(require_scope("orders:read"))]
 """A caller who may read the orders of all customers."""
 
 OrdersActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
-"""A caller who manages orders, with the IP address for the audit log."""
+"""A caller who may manage and fulfil orders, with the IP address for the audit log."""
 
 
 async def scopes_of_caller(request: Request) -> frozenset[str]:
@@ -40,9 +40,9 @@ CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
 """The scopes of a caller who may be anonymous."""
 
 
-async def limit_address_of_guest(request: Request, customer: Customer) -> str | None:
+async def limit_address_of_guest(request: Request, caller: OrderingCaller) -> str | None:
     """Return the limit address of a guest, and None for a program and for an account with an e-mail address."""
-    if customer.email is not None or "orders:write" not in customer.scopes:
+    if caller.email is not None or "orders:write" not in caller.scopes:
         return None
     proxies: TrustedProxies = request.state.trusted_proxies
     return await proxies.limit_address(request.scope)
@@ -62,9 +62,6 @@ StockActor = Annotated[Actor, Depends(acting(require_scope("stock:write")))]
 
 AnyActor = Annotated[Actor, Depends(acting(authenticate))]
 """Any caller with a valid access token, with the IP address for the audit log."""
-
-FulfilmentActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
-"""A caller who may fulfil orders, with the IP address for the audit log."""
 
 EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
 """A caller who may change products and categories, with the IP address for the audit log."""

@@ -16,7 +16,7 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     """Apply events to orders. Return the reasons of those that need an operator, by event id."""
     accounts: list[AccountEvent] = []
     transfers: list[PaymentTransferRejected] = []
-    checkouts: list[ReservationEvent] = []
+    reservation_events: list[ReservationEvent] = []
     others: list[Event] = []
     for event in events:
         if isinstance(event, AccountChanged | AccountDeleted | AccountMerged):
@@ -24,16 +24,16 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
         elif isinstance(event, PaymentTransferRejected):
             transfers.append(event)
         elif isinstance(event, ReservationEvent):
-            checkouts.append(event)
+            reservation_events.append(event)
         else:
             others.append(event)
-    if checkouts and others:
+    if reservation_events and others:
         # In one statement, so that workers lock orders in the same sequence.
-        await reservations.lock_orders(session, {UUID(event.subject) for event in (*checkouts, *others)})
+        await reservations.lock_orders(session, {UUID(event.subject) for event in (*reservation_events, *others)})
     # `deliver.handle` runs first: an order that it delivers needs no reservation any more.
     return {
         **(await deliver.handle(session, others) if others else {}),
-        **(await reservations.handle(session, checkouts) if checkouts else {}),
+        **(await reservations.handle(session, reservation_events) if reservation_events else {}),
         **(await rejected_transfers.handle(session, transfers) if transfers else {}),
         **(await account_events.handle(session, accounts) if accounts else {}),
     }

@@ -18,12 +18,6 @@ class PreconditionFailed(Problem):
     status = 412
 
 
-class ProductOrdered(Problem):
-    """Orders refer to this product, so it cannot be deleted. Set its status to `archived` to take it off sale."""
-
-    status = 409
-
-
 class ProductNotFound(Problem):
     """There is no product with this id or slug. Check it, or search with GET /catalog/products."""
 

@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
 
 
 class AuditLogEntry(AuditEntry, Base):
-    """An act of an operator or administrator."""
+    """The record of an act."""
 
 
 class Category(Base):

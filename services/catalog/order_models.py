@@ -63,7 +63,7 @@ class Order(Base):
     number: Mapped[str] = mapped_column(unique=True)
     """A short random number for people (orders/numbers.py)."""
     customer_id: Mapped[str]
-    """The account that placed the order, or the account into which that guest was merged; or the program that placed it."""
+    """The account that placed the order, or into which it was merged if it was a guest; or the program that placed the order."""
     customer_email: Mapped[str | None]
     """From the token with which the order was placed, until the account is changed or deleted. NULL for a guest and after a deletion."""
     customer_name: Mapped[str | None]
@@ -85,7 +85,7 @@ class Order(Base):
     cancel_reason: Mapped[str | None]
     """Why the order was cancelled; customers see it."""
     client_metadata: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
-    """What the shop attached to the order: texts by name."""
+    """`metadata` of the request that placed the order: texts by name."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     """The end of the reservation of a pending order. Payments extend it (orders/reservations.py)."""
@@ -107,7 +107,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """One product of an order, with its price, name and kind at the time of the order.
+    """One variant of an order, with its price, name and kind at the time of the order.
 
     `packed`, `shipped` and `delivered` are numbers of units; a delivered unit counts in all three. In an order of digital items only, they
     stay 0: the row in `deliveries` says that everything is delivered, so a delivery does not write to the items. `restocked` is the number

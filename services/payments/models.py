@@ -56,7 +56,7 @@ class Base(DeclarativeBase):
 
 
 class AuditLogEntry(AuditEntry, Base):
-    """An act of an operator or administrator."""
+    """The record of an act."""
 
 
 class Payment(Base):
@@ -110,7 +110,7 @@ class Payment(Base):
     customer_external_id: Mapped[str | None]
     # The saved card that was charged; null if the payer pays on Paystack's page.
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
-    # What the shop attached to the payment.
+    # `metadata` of the request that started the payment, otherwise that of the order.
     client_metadata: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
     amount: Mapped[int]
     currency: Mapped[str]

@@ -182,7 +182,7 @@ class PaymentView(ResponseModel):
     metadata: dict[str, str] = Field(
         default={},
         validation_alias="client_metadata",
-        description="What the shop attached to the payment when it was started",
+        description="`metadata` of the request that started the payment, otherwise that of the order",
     )
     customer: ProgramCustomerView | None = Field(
         default=None,

@@ -110,7 +110,7 @@ async def delete_category(
     elif detach:
         await _lock_products(session, category_id)
     elif (await session.execute(select(exists().where(Product.category_id == category_id)))).scalar_one():
-        raise CategoryNotEmpty
+        raise CategoryNotEmpty("The category has products. Choose `?products=detach` or `?products=move_to:<id>`.")
     # ON DELETE SET NULL detaches the products that the category still has.
     await session.execute(delete(Category).where(Category.id == category_id))
     before = {name: _json(value) for name, value in old._asdict().items()}
@@ -129,10 +129,7 @@ async def _lock(session: AsyncSession, category_id: UUID, if_match: str | None) 
 
 
 async def _lock_products(session: AsyncSession, category_id: UUID) -> None:
-    """Lock the products of a category in the order of their ids, as orders lock products.
-
-    Moving them, and ON DELETE SET NULL, would lock them in any order.
-    """
+    """Lock the products of a category in the order of their ids. Moving them, and ON DELETE SET NULL, would lock them in any order."""
     products = select(Product.id).where(Product.category_id == category_id).order_by(Product.id)
     locked = for_no_key_update(products).subquery()
     await session.execute(select(func.count()).select_from(locked))

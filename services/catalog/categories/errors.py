@@ -16,6 +16,6 @@ class CategoryTreeInvalid(Problem):
 
 
 class CategoryNotEmpty(Problem):
-    """The category has subcategories or products. Move the subcategories, and choose `?products=detach` or `?products=move_to:<id>`."""
+    """The category has subcategories (move or delete them first) or products (choose `?products=detach` or `?products=move_to:<id>`)."""
 
     status = 409

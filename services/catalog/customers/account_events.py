@@ -1,6 +1,6 @@
 """Apply auth's events about accounts to orders: a changed name or e-mail address, a merged guest, a deleted account.
 
-Events may arrive twice, late and in any order, and an order may be placed with an access token a moment after its account has ended. So
+Events may arrive twice, late and in any sequence, and an order may be placed with an access token a moment after its account has ended. So
 ended accounts are remembered, and what their end means for orders is applied again for some time (`reapply`).
 """
 

@@ -37,7 +37,7 @@ PAID_NOT_REFUNDED = frozenset({PaymentOutcome.PAID, PaymentOutcome.DELIVERED})
 
 @dataclass(slots=True)
 class OrderState:
-    """An order. `items`: those with limited stock, by variant id; loaded only for orders whose stock may change."""
+    """An order. `items`: those with limited stock, by variant id; loaded only if the order may change how many units can be ordered."""
 
     status: OrderStatus
     amount: int

@@ -123,7 +123,7 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 
 
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
-    """Apply payment events to their orders (the consumer's handler).
+    """Apply payment events to their orders.
 
     A held payment does not change the order, which may still be paid. A dispute does not change the order either: a lost dispute
     is only recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.

@@ -1,4 +1,4 @@
-"""Staff pack, ship and deliver units of paid orders. The order is locked, so units cannot be fulfilled twice or refunded meanwhile."""
+"""Staff pack, ship and deliver units of paid orders. The order is locked, so no unit gets a step twice or is refunded meanwhile."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -68,7 +68,7 @@ async def fulfil(session: AsyncSession, id_or_number: str, request: FulfilItems,
 
 
 def _units(row: AnyRow, status: OrderStatus) -> ItemUnits:
-    """Return the units of an item. The row of an item of a digital order keeps 0 when it is delivered: all its units are delivered."""
+    """Return the units of an item. In a delivered order all are delivered, although the rows of a digital order keep 0 (OrderItem)."""
     if status == OrderStatus.DELIVERED:
         return ItemUnits(row.kind, row.quantity, row.quantity, row.quantity, row.quantity)
     return ItemUnits(row.kind, row.quantity, row.packed, row.shipped, row.delivered)
@@ -142,7 +142,7 @@ async def _store(session: AsyncSession, order_id: UUID, variant_id: UUID, units:
 async def _record(
     session: AsyncSession, order_id: UUID, request: FulfilItems, quantities: Mapping[UUID, int], actor: Actor
 ) -> FulfilmentView:
-    """Insert the step and its audit entry. The entry has no tracking number, because it is kept for ever."""
+    """Insert the fulfilment and its audit entry. The entry has no tracking number, because it is kept for ever."""
     items = {str(variant_id): quantity for variant_id, quantity in quantities.items()}
     values = {
         "order_id": order_id,

@@ -9,7 +9,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyCaller, FulfilmentActor
+from services.catalog.auth import AnyCaller, OrdersActor
 from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.fulfilment import fulfil
 from services.catalog.fulfilment.errors import (
@@ -49,12 +49,12 @@ OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order
     ),
 )
 async def fulfil_order(
-    order_id: OrderId, request: FulfilItems, actor: FulfilmentActor, session: DatabaseTransaction, key: KeyHeader = None
+    order_id: OrderId, request: FulfilItems, actor: OrdersActor, session: DatabaseTransaction, key: KeyHeader = None
 ) -> FulfilmentView:
     """Record that units of a paid order were packed, shipped or delivered. The order is `delivered` when all its units are delivered.
 
-    Requires the scope `orders:manage`. Two requests cannot fulfil the same unit: the second one gets 409. A request that is repeated with
-    its `Idempotency-Key` has one effect.
+    Requires the scope `orders:manage`. Two requests cannot record the same step of a unit: the second one gets 409. A request that
+    is repeated with its `Idempotency-Key` has one effect.
     """
     idempotent = IdempotentRequest.of(actor.id, f"fulfil_order {order_id}", key, request)
     return await keys.respond_once(

@@ -26,7 +26,7 @@ HAS_DELIVERY = exists().where(Delivery.order_id == Order.id)
 
 
 async def delete_never_paid(session: AsyncSession, limit: int = BATCH) -> int:
-    """Delete up to `limit` orders whose reservation ended more than CATALOG_DELETE_UNPAID_ORDERS_DAYS ago, with their items and notes.
+    """Delete up to `limit` orders whose `expires_at` is more than CATALOG_DELETE_UNPAID_ORDERS_DAYS ago, with their items and notes.
 
     Return their number. Orders that another transaction has locked are skipped. The first statement locks the orders, and the second checks
     the conditions again: a payment, which is recorded under the same lock, may have been committed while the first statement ran.

@@ -25,7 +25,7 @@ class ProductNotOffered(Problem):
 
 
 class OrderNotFound(Problem):
-    """There is no order with this id, or it is not yours. List your orders with GET /catalog/orders."""
+    """There is no order with this id or number, or it is not yours. List your orders with GET /catalog/orders."""
 
     status = 404
 

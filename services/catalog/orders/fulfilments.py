@@ -47,7 +47,7 @@ def view_of(row: AnyRow) -> FulfilmentView:
 
 
 async def load_fulfilments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, list[FulfilmentView]]:
-    """Return the newest steps of each of these orders, newest first."""
+    """Return the newest fulfilments of each of these orders, newest first."""
     found: dict[UUID, list[FulfilmentView]] = {}
     if order_ids:
         for row in await session.execute(NEWEST, {"orders": list(order_ids)}):
@@ -56,7 +56,7 @@ async def load_fulfilments(session: AsyncSession, order_ids: Sequence[UUID]) -> 
 
 
 async def list_fulfilments(session: AsyncSession, order_id: UUID, limit: int, cursor: str | None) -> FulfilmentPage:
-    """Return a page of the steps of an order, newest first. Raises InvalidCursor."""
+    """Return a page of the fulfilments of an order, newest first. Raises InvalidCursor."""
     query = select(*COLUMNS).where(Fulfilment.order_id == order_id)
     if cursor is not None:
         query = query.where(Fulfilment.id < decode_cursor(cursor, LIST_NAME, int)[0])

@@ -178,8 +178,8 @@ async def find_response_or_check_limits(
 async def find_within_limits(session: AsyncSession, order_ids: Sequence[UUID]) -> set[UUID]:
     """Return those of these pending orders whose customers keep the limits: they may be reserved longer.
 
-    For the share of a variant, all guests of one network count as one customer. Otherwise a few guests, who need no e-mail address, could
-    keep a whole stock reserved for hours.
+    For the share of a variant, all guests with one limit address count as one customer. Otherwise a few guests, who need no e-mail address,
+    could keep a whole stock reserved for hours.
 
     The limits may be exceeded although every order kept them when it was placed: guests are merged into accounts, other customers buy from
     the same stock, and operators change the settings.
@@ -196,7 +196,7 @@ async def find_within_limits(session: AsyncSession, order_ids: Sequence[UUID]) -
 
 
 def _check_pending_orders(pending: int, guest_orders: int) -> None:
-    """Raise TooManyPendingOrders. `guest_orders`: the pending orders of all guests with the limit address of this guest; 0 for accounts."""
+    """Raise TooManyPendingOrders. `guest_orders`: the pending orders of all guests with the limit address of this guest; else 0."""
     limit = settings.catalog_max_pending_orders
     if pending >= limit:
         raise TooManyPendingOrders(

@@ -105,7 +105,7 @@ class Delivery(Base):
 
 
 class OrderPayment(Base):
-    """A payment that events have reported, and its outcome, so that events may be repeated and arrive in any order.
+    """A payment that events have reported, and its outcome, so that events may be repeated and arrive in any sequence.
 
     There is no foreign key to orders, because the order may not exist in catalog.
     """

@@ -1,6 +1,6 @@
 """Notes about an order: who wrote what, and when. They are never changed, and customers do not see them.
 
-Staff write them, and payments if a bank transfer was rejected (rejected_transfers.py).
+Staff write them, and the payments service if a bank transfer was rejected (rejected_transfers.py).
 """
 
 from datetime import datetime
@@ -43,7 +43,9 @@ class OrderNoteView(ResponseModel):
     )
 
     id: int = Field(description="Id of the note")
-    author: str = Field(description="Account or program that wrote the note; `payments` about a rejected bank transfer")
+    author: str = Field(
+        description="Account or program that wrote the note; `payments` if it is about a rejected bank transfer"
+    )
     text: str = Field(description="Text of the note")
     created_at: datetime = Field(description="When the note was written")
 

@@ -1,7 +1,7 @@
 """Order numbers: short and random, so that they can be read out on the phone and do not tell how many orders a shop has.
 
-A number such as `7K3M-9QXQ` has seven random characters and a check character. The alphabet has no 0, 1, I, L and O, which are mistaken for
-each other, and 31 characters: 31 is a prime number, so the check character detects every wrong character and every two exchanged ones.
+A number such as `7K3M-9QXQ` has seven random characters and a check character. The alphabet has 31 characters, without 0, 1, I, L and O,
+which are mistaken for each other. 31 is a prime number, so the check character detects every wrong character and every two exchanged ones.
 """
 
 import re

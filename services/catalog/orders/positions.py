@@ -115,13 +115,13 @@ class _Reader:
         return query.order_by(*self._order(*columns)).limit(self.page.limit)
 
     def by_time(self, *conditions: ColumnElement[bool]) -> Query:
-        """Read all orders in the order of their time."""
+        """Return the statement that reads the orders by time."""
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
         query = select(created_at, order_id).where(*conditions, *self._within(created_at, order_id))
         return self._cut(query, created_at, order_id)
 
     def by_index_of(self, name: str) -> Query | None:
-        """Return the statement that reads by the index of this filter. None for `currency`, which has none, and `number`: one order."""
+        """Return the statement that reads by the index of this filter, or None for `number` and `currency`, which have no such index."""
         selected = self.selected
         if name in {"owner", "customer"}:
             return self.by_index_on(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
@@ -147,7 +147,7 @@ class _Reader:
         return self._cut(select(created_at, order_id).where(*conditions), column, created_at, order_id)
 
     def by_index_of_product(self) -> Query:
-        """Read the items of the product; one order can have several, of different variants."""
+        """Return the statement that reads the items of the product; one order can have several, of different variants."""
         product_id, created_at, order_id = ITEMS.c.product_id, ITEMS.c.created_at, ITEMS.c.order_id
         query = select(created_at, order_id)
         if self.others:

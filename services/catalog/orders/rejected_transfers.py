@@ -49,7 +49,7 @@ async def handle(session: AsyncSession, events: Sequence[PaymentTransferRejected
 
 
 def note_text(data: PaymentTransferRejectedData) -> str:
-    """Return the note: amount and reason of the transfer, what the order costs, and what happens to the money."""
+    """Return the note: the amount of the transfer, why it was rejected, what the order costs, and what happens to the money."""
     of_amount = "" if data.rejected_amount is None else f" of {format_money(data.rejected_amount, data.currency)}"
     why = ": ".join(text for text in (data.reason, data.message) if text) or "no reason given"
     return (

@@ -1,7 +1,7 @@
 """Keep the stock of a pending order reserved as long as one of its payments can be completed.
 
 payment.started extends the order's `expires_at`, payment.failed and payment.abandoned end the extension of their payment. The events may be
-repeated and in any order: a payment that has failed extends nothing any more. Events about orders that are not pending change nothing.
+repeated and in any sequence: a payment that has failed extends nothing any more. Events about orders that are not pending change nothing.
 """
 
 import json

@@ -11,7 +11,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestLimitAddress
+from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, GuestLimitAddress, OrderingCaller
 from services.catalog.db import DatabaseTransaction, Reading
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
@@ -76,15 +76,15 @@ OrderId = Annotated[OrderIdOrNumber, Path(description="Id or number of the order
 )
 async def place_order(
     request: PlaceOrder,
-    caller: Customer,
+    caller: OrderingCaller,
     limit_address: GuestLimitAddress,
     session: OrderTransaction,
     key: KeyHeader = None,
 ) -> Response:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
-    A program with the scope `orders:write_for` orders for one of its own customers, whom it names in `customer`; others cannot send it. The
-    order belongs to the program.
+    A program needs the scope `orders:write_for` instead: it orders for one of its own customers, whom it names in `customer`. Other callers
+    cannot send `customer`. The order belongs to the program.
 
     If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """

@@ -138,10 +138,8 @@ class OrderPaymentView(ResponseModel):
         description="How much of the order's amount was refunded so far, in subunits. What was paid too much does not count"
     )
     refunded_in_other_currency: OtherCurrencyRefund = None
-    dispute_lost: bool = Field(description="True if the bank decided a dispute in favour of the customer")
-    reported_at: datetime = Field(
-        description="When the payment was reported to catalog, which decided then whether the order is delivered or the payment refunded"
-    )
+    dispute_lost: bool = Field(description="True if a dispute about the payment was lost: the payer gets money back")
+    reported_at: datetime = Field(description="When an event first reported the payment to catalog")
 
 
 class CustomerView(ResponseModel):
@@ -234,7 +232,9 @@ class OrderView(ResponseModel):
     cancel_reason: str | None = Field(
         default=None, description="Why the order was cancelled. Given by staff, or by the customer; otherwise null"
     )
-    metadata: dict[str, str] = Field(default={}, description="What the shop attached to the order when it was placed")
+    metadata: dict[str, str] = Field(
+        default={}, description="`metadata` of the request that placed the order; empty after it was erased"
+    )
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     items: list[OrderItemView] = Field(description="The products of the order")
     address: AddressView | None = Field(

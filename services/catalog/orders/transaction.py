@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.errors import Unavailable, raises
 from kit.http.rate_limit import TooManyRequests
-from services.catalog.auth import Customer
+from services.catalog.auth import OrderingCaller
 from services.catalog.db import sessions
 from services.catalog.turns import TurnQueue
 
@@ -20,10 +20,10 @@ class OrderQueueState(TypedDict):
 
 
 @raises(TooManyRequests, Unavailable)
-async def order_transaction(request: Request, customer: Customer) -> AsyncIterator[AsyncSession]:
+async def order_transaction(request: Request, caller: OrderingCaller) -> AsyncIterator[AsyncSession]:
     """Wait for a turn, then yield the session of the request's transaction. The turn ends after the commit."""
     queue: TurnQueue = request.state.order_queue
-    async with queue.turn(customer.id), sessions.begin() as session:
+    async with queue.turn(caller.id), sessions.begin() as session:
         yield session
 
 

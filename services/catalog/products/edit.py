@@ -14,11 +14,12 @@ from kit.audit.actor import Actor
 from kit.db.locks import for_key_share
 from services.catalog import slugs
 from services.catalog.categories.errors import CategoryNotFound
-from services.catalog.errors import PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
+from services.catalog.errors import PriceNotWhole, ProductNotFound, SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product, Variant
 from services.catalog.preconditions import check_precondition
 from services.catalog.products import old_slugs
 from services.catalog.products.documents import ProductDocument
+from services.catalog.products.errors import ProductOrdered
 from services.catalog.products.find import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 from services.catalog.stock.edit import create_level

@@ -3,6 +3,12 @@
 from kit.errors import Problem
 
 
+class ProductOrdered(Problem):
+    """Orders refer to this product, so it cannot be deleted. Set its status to `archived` to take it off sale."""
+
+    status = 409
+
+
 class StatusFilterNotAllowed(Problem):
     """Only callers with the scope catalog:write may list drafts and archived products. Leave the status out, or use another token."""
 

@@ -94,7 +94,7 @@ class ProductFilter:
 
 @dataclass(frozen=True, slots=True)
 class TagFilter:
-    """A product must have one of the ids of each group. `matches` is the number of products that have such a tag, up to a limit."""
+    """A product must have one of the ids of each group. `matches` is at least the number of products that match, counted up to a limit."""
 
     groups: tuple[tuple[UUID, ...], ...]
     matches: int

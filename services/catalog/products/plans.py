@@ -10,7 +10,7 @@ from services.catalog.products.shapes import MAX_EXPECTED_MATCHES, Shape, Source
 from services.catalog.search_vectors import BLOCK_BITS
 
 WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
-"""How many products are read for a page. The newest are next to each other on the disk; in other sorts each is in another block of it."""
+"""How many products are read for a page. The newest are next to each other on the disk; in other sorts each is in another place."""
 
 MANY_SHARE = 0.02
 """If at least this share of all products has the words, a page of the sort `newest` is found by walking along the index of the sort."""
@@ -18,7 +18,7 @@ MANY_SHARE = 0.02
 MAX_MERGED_CATEGORIES = 150
 MAX_NUMBER_BLOCKS = 8
 MIN_RANKED = 700
-"""At least about this number of newest matches is read and ranked. Rare matches are expensive: each is in another block of the disk."""
+"""At least about this number of newest matches is read and ranked. Rare matches are expensive: each is in another place of the disk."""
 
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""

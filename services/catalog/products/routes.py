@@ -24,14 +24,13 @@ from services.catalog.errors import (
     PreconditionRequired,
     PriceNotWhole,
     ProductNotFound,
-    ProductOrdered,
     SlugTaken,
     TooManyWords,
 )
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.preconditions import IfMatch
 from services.catalog.products import edit, find, pages
-from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty, StatusFilterNotAllowed
+from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty, ProductOrdered, StatusFilterNotAllowed
 from services.catalog.products.etags import EditedProduct, edited_response, product_response
 from services.catalog.products.filters import ProductFilter, TagMatch
 from services.catalog.products.find import ProductReads

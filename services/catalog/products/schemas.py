@@ -190,7 +190,7 @@ class CategoryFacet(ResponseModel):
 
 
 class Facets(ResponseModel):
-    """How many products of the list have each tag, and are in each subcategory: the twenty with the most products."""
+    """How many products of the list have each tag, and are in each subcategory: at most twenty of each, those with the most products."""
 
     complete: bool = Field(
         description="True if it is certain that all products of the list were counted; always false with the filter "

@@ -79,7 +79,10 @@ async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) ->
 
 
 async def count_batch(session: AsyncSession) -> bool:
-    """Count one batch: of new products, else of a recount that is due. Return False if there is nothing left to do."""
+    """Count one batch: of new products, else of a recount that is due. Else delete a batch of the replaced generation.
+
+    Return False if there is nothing left to do.
+    """
     progress = (await session.execute(LOCK)).one_or_none()
     if progress is None:
         if (await session.execute(select(LexemeProgress.id))).one_or_none() is not None:  # another worker counts

@@ -52,8 +52,8 @@ SEARCH_CONFIGURATIONS = (
     "ALTER TEXT SEARCH CONFIGURATION shop_stems ALTER MAPPING FOR numword, numhword, hword_numpart WITH unaccent, simple",
 )
 
-# products.tag_ids has the ids of a product's tags, for the index of the search. The deletion of a tag and a merge leave the ids of the tag
-# in the products: they would change each of its products, and tags.merged_ids makes it unnecessary.
+# products.tag_ids has the ids of a product's tags, for the index of the search. The id of a tag that is deleted or merged stays there:
+# removing it would change every product with the tag. A filter by the tag into which it was merged also looks for tags.merged_ids.
 COPY_TAG_IDS = """
 CREATE FUNCTION copy_tag_ids() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

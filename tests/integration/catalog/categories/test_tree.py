@@ -132,6 +132,7 @@ async def test_delete_category_when_it_has_products_then_they_are_moved_or_detac
     mug = await post_product(client, editor, category_id=first)
     refused = await client.delete(f"{URL}/{first}", headers=editor)
     assert (refused.status_code, refused.json()["code"]) == (409, "category_not_empty")
+    assert "subcategories" not in refused.json()["detail"]
     assert (await client.delete(f"{URL}/{first}", headers=customer)).status_code == 403
     for wrong in ("move_to:x", "drop", "move_to:"):
         assert (await client.delete(f"{URL}/{first}", params={"products": wrong}, headers=editor)).status_code == 422
