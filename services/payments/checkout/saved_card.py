@@ -1,7 +1,8 @@
 """Charge a saved card.
 
 The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
-until its result is known, no other charge is sent and no payment is started for the order, even with another idempotency key.
+until its result is known, no other charge is sent and no payment is started for the order, even with another idempotency key. A charge
+that waits for the payer's authorization on a page of the bank prevents only other charges.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,10 @@ from services.payments.settlement.rules import check_amount
 from services.payments.settlement.settle import settle
 from services.payments.statuses import PaymentStatus
 
+PAYER_AUTHORIZES = (
+    "A card charge for this order waits until the payer authorizes it: get the payment with this `reference`, and send the payer to its "
+    "`authorization_url`, or start a payment."
+)
 log = structlog.get_logger("cards")
 
 
@@ -99,13 +104,15 @@ async def _insert_payment(
     """
     await lock_order(session, order)
     payments_of_order = await session.execute(
-        select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
+        select(Payment.reference, Payment.status, Payment.card_id, Payment.authorization_url).where(
+            Payment.order_id == order.id
+        )
     )
-    for reference, status, card_id in payments_of_order:
+    for reference, status, card_id, authorization_url in payments_of_order:
         if status in PAID_NOT_FULLY_REFUNDED:
             raise already_paid(reference, status)
         if status == PaymentStatus.PENDING and card_id is not None:
-            raise ChargePending(reference=reference)
+            raise ChargePending(None if authorization_url is None else PAYER_AUTHORIZES, reference=reference)
     payment = Payment(
         reference=new_reference(),
         order_id=order.id,

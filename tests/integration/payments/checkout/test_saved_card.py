@@ -117,6 +117,9 @@ async def test_charge_when_the_bank_challenges_the_payer_returns_the_authorizati
     paystack.saved_card_answer = {"paused": True, "authorization_url": url}
     shown = (await charge_card(client, customer, catalog.add_order(), card)).json()
     assert (shown["status"], shown["authorization_url"]) == ("pending", url)
+    other = await charge_card(client, customer, shown["order_id"], card)
+    assert (other.json()["code"], other.json()["reference"]) == ("charge_pending", shown["reference"])
+    assert "send the payer to its `authorization_url`" in other.json()["detail"]
     # A payer who cannot authorize it may pay on a new page.
     assert (await start_payment(client, customer, shown["order_id"])).status_code == 201
     await deliver(client, charge_success(shown["reference"]))
