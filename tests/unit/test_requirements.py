@@ -37,11 +37,15 @@ def test_make_demo_does_not_install_the_tools_of_developers(package: str) -> Non
 def _imports(path: Path) -> set[str]:
     """Return the modules that a file imports, also inside of functions."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif not isinstance(node, ast.expr):  # expressions are most of a file, and have no imports
+            waiting += ast.iter_child_nodes(node)
     return found
 
 

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -107,7 +108,7 @@ FOREIGN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 def invalid_authorization(kind: str, signer: Signer) -> str:
     """Return an Authorization header that is no valid access token."""
-    foreign = Signer()
+    foreign = copy(signer)
     foreign.key = FOREIGN_KEY
     if kind == "unknown key":
         foreign.kid = "other"
