@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -36,6 +37,23 @@ async def _record_relays(shop: StackClient, first: str, second: str, seen: list[
         await asyncio.sleep(0.01)
 
 
+@asynccontextmanager
+async def killed_worker(stack: Stack, replica: Supervisor, *, is_replica: bool) -> AsyncIterator[None]:
+    """Kill a worker, and keep it from restarting before the other has taken over. Afterwards the stack's own worker starts again."""
+    pid = replica.pid if is_replica else stack.pid("payments-worker")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    if is_replica:
+        await replica.stop()
+        yield
+        return
+    await stack.stop("payments-worker")
+    try:
+        yield
+    finally:
+        await stack.start("payments-worker")
+
+
 async def test_relay_when_killed_is_replaced_by_the_other_worker(
     shop: StackClient, stack: Stack, second_worker: tuple[Supervisor, str]
 ) -> None:
@@ -48,23 +66,16 @@ async def test_relay_when_killed_is_replaced_by_the_other_worker(
     try:
         for killed, other in ((own, url), (url, own)):
             begun = [await shop.begin_purchase(product) for _ in range(5)]
-            pid = stack.pid("payments-worker") if killed == own else replica.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            await (
-                stack.stop("payments-worker") if killed == own else replica.stop()
-            )  # it would perhaps restart before the takeover
-            for _, _, payment in begun:
-                await shop.pay(payment["reference"])
+            async with killed_worker(stack, replica, is_replica=killed == url):
+                for _, _, payment in begun:
+                    await shop.pay(payment["reference"])
 
-            async def taken_over(url: str = other) -> bool | None:
-                return True if await _relays(shop, url) else None
+                async def taken_over(url: str = other) -> bool | None:
+                    return True if await _relays(shop, url) else None
 
-            await until(taken_over, TAKEOVER_SECONDS)
-            for buyer, order, _ in begun:
-                await shop.wait_delivered(buyer, order)
-            if killed == own:
-                await stack.start("payments-worker")  # it stands by now
+                await until(taken_over, TAKEOVER_SECONDS)
+                for buyer, order, _ in begun:
+                    await shop.wait_delivered(buyer, order)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

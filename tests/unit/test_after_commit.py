@@ -69,9 +69,7 @@ def test_code_that_logs_or_counts_in_a_transaction_does_so_after_the_commit() ->
     paths = [path for folder in ("kit", "services") for path in sorted((ROOT / folder).rglob("*.py"))]
     sources = {path: path.read_text() for path in paths}
     found = {
-        path: list(reports_in_transactions(ast.parse(source)))
-        for path, source in sources.items()
-        if may_report(source)
+        path: list(reports_in_transactions(ast.parse(source))) for path, source in sources.items() if may_report(source)
     }
     assert [f"{path.relative_to(ROOT)}:{line}" for path, lines in found.items() for line in lines] == []
 
