@@ -12,9 +12,9 @@ class AccountLimitState(TypedDict):
     """The attributes of `request.state` with the limits of accounts. `create_app` adds them."""
 
     account_limit: TokenBuckets
-    """For the dependency below."""
+    """The buckets of the routes with AccountLimit."""
     account_requests: TokenBuckets
-    """For all requests (CallerLimit)."""
+    """The buckets of all requests (CallerLimit)."""
 
 
 async def limit_account(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:

@@ -31,7 +31,7 @@ class Caller:
     token: str
     email_verified: bool = False
     session_id: str | None = None
-    """None for a client."""
+    """None for a program."""
     name: str | None = None
     """The account's display name, if it has one."""
 
@@ -39,7 +39,7 @@ class Caller:
 class TokenVerifier:
     """Verifies access tokens: signature, the algorithm of the key, `typ`, issuer, audience and times (RFC 8725, RFC 9068).
 
-    `is_revoked` decides for each request, also of a token that was verified before.
+    `is_revoked` is called at each request, also for a token that was verified before.
     """
 
     def __init__(

@@ -15,12 +15,13 @@ class CallerLimit:
     A token is verified before a request is counted, because each simpler rule helps an attacker:
 
     - If every request with an Authorization header were exempt from the limit of its address, `Authorization: x` would switch it off.
-    - If every token that this process has not seen were counted for the address, one client could use up the requests of an address with
-      invented tokens, and refuse the first requests of all others: thousands of customers of a mobile network share an address.
+    - If the first request with each token were counted for the address, without a verification, one client could use up the requests of an
+      address with invented tokens. Then the first requests of all others would be refused: thousands of customers of a mobile network share
+      an address.
     - If a valid token only exempted a request from the limit of its address, one account could send any number of them.
 
     So an attacker can use up the anonymous requests of its address, such as logins, but others there can still send requests with a valid
-    token. A guessed token costs one verification of a signature, also over the limit; a token that was verified before costs one SHA-256.
+    token. An invented token costs one verification of a signature, also over the limit; a token that was verified before costs one SHA-256.
     While a token cannot be verified because auth is unavailable, its request is counted for the address.
 
     `proxies`: None if the address of the client is not known; then only accounts are limited. Other Authorization schemes, such as the

@@ -214,7 +214,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def error_response(request: Request, error: Exception) -> Response:
-    """Return the response to an error of a route that is served before the app. Raises the error if it has no handler."""
+    """Return the response to an error of an UnparsedRoute. Raises the error if it has no handler."""
     for kind in type(error).__mro__:
         if kind in ERROR_HANDLERS:
             return await ERROR_HANDLERS[kind](request, error)

@@ -176,7 +176,7 @@ def _check_year(time: datetime) -> datetime:
 
 
 NOT_A_NUMBER = BeforeValidator(_refuse_number)
-"""Refuses numbers as times of requests: pydantic would accept them, also as a text of digits, as seconds since 1970."""
+"""Refuses a number where a time is expected: pydantic would accept it, also as a text of digits, as seconds since 1970."""
 
 Moment = Annotated[AwareDatetime, NOT_A_NUMBER, AfterValidator(_check_year)]
 """A time with a UTC offset."""

@@ -1,4 +1,4 @@
-"""Log a lasting problem once in a while. A job that repeats every second must not log the same alarm every second."""
+"""Log a repeated line once in a while. A job that repeats every second must not log the same alarm every second."""
 
 import time
 from collections import OrderedDict
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MINUTE, HOUR = 60.0, 3600.0
-MAX_PROBLEMS = 1_000
-"""The number of problems that are remembered. The problem that was logged the longest time ago is forgotten first."""
+MAX_LINES = 1_000
+"""The number of lines that are remembered. The line that was logged the longest time ago is forgotten first."""
 
 
 @dataclass(slots=True)
-class _Problem:
-    """When the last line about a problem was logged, and how many lines were left out since then."""
+class _Line:
+    """When a line was logged last, and how often it was left out since then."""
 
     logged_at: float
     left_out: int = 0
 
 
 class LogThrottle:
-    """Logs at most one line per problem and interval. `clock` returns seconds."""
+    """Logs a line at most once per interval. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._problems: OrderedDict[tuple[str, object], _Problem] = OrderedDict()
+        self._lines: OrderedDict[tuple[str, object], _Line] = OrderedDict()
 
     def log(
         self,
@@ -39,16 +39,16 @@ class LogThrottle:
         `about` must be hashable. The line has a field `repeated` if lines were left out since the last one: their number.
         """
         now = self._clock()
-        problem = self._problems.get((message, about))
-        if problem is not None and now - problem.logged_at < every:
-            problem.left_out += 1
+        line = self._lines.get((message, about))
+        if line is not None and now - line.logged_at < every:
+            line.left_out += 1
             return
-        if problem is not None and problem.left_out:
-            fields["repeated"] = problem.left_out
-        self._problems[message, about] = _Problem(now)
-        self._problems.move_to_end((message, about))
-        if len(self._problems) > MAX_PROBLEMS:
-            self._problems.popitem(last=False)
+        if line is not None and line.left_out:
+            fields["repeated"] = line.left_out
+        self._lines[message, about] = _Line(now)
+        self._lines.move_to_end((message, about))
+        if len(self._lines) > MAX_LINES:
+            self._lines.popitem(last=False)
         log_line(message, **fields)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a service: operation ids from the names of the endpoints, and one schema of errors."""
+"""The OpenAPI document of a service, with the schemas of its errors."""
 
 import json
 import re

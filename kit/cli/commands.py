@@ -54,7 +54,7 @@ def _audit_commands(package: str) -> typer.Typer:
     @cli.command(name="list")
     def list_acts(
         actor: Annotated[
-            str | None, typer.Option("--actor", help="Only acts of this account, client or operator:<user>.")
+            str | None, typer.Option("--actor", help="Only acts of this account, program or operator:<user>.")
         ] = None,
         act: Annotated[
             str | None, typer.Option("--act", help="Only acts of this kind, as the list names them.")

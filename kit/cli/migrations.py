@@ -27,7 +27,7 @@ def migrate(package: str) -> None:
     database_url, owner_url = getattr(settings, f"{name}_database_url"), _owner_url(settings, name)
     application, owner = role_of(database_url), role_of(owner_url)
     if application is None and owner_url is not database_url:
-        raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL has no user name, so nothing can be granted to it")
+        raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL has no user name: add that of the application's role")
     role = None if application == owner else application
     try:
         asyncio.run(run_alembic_command(package, owner_url, "upgrade", "head", application_role=role))

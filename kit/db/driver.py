@@ -53,9 +53,9 @@ class DriverStatement:
     async def fetch_alone(self, engine: AsyncEngine, **values: Any) -> list[asyncpg.Record]:
         """Execute the statement as a transaction of its own, and return its rows when it is committed.
 
-        It is one round trip to the server: Postgres commits a statement outside of a transaction itself. The connection is one of those for
-        transactions, but it is not tested. Raises ConnectionLost if it was dead, so the caller must be able to execute the statement again,
-        in a transaction of a session, which gets a living connection.
+        It is one round trip to the server: Postgres commits a statement outside of a transaction itself. The connection comes from the pool
+        without a test. Raises ConnectionLost if it was dead, so the caller must be able to execute the statement again, in a transaction of
+        a session, which gets a living connection.
         """
         arguments = self._statement.arguments(values)
         connection = await untested_connection(engine)

@@ -8,6 +8,6 @@ from sqlalchemy.sql.base import ColumnCollection
 AnyColumn: TypeAlias = ColumnElement[Any]
 AnyColumns: TypeAlias = ColumnCollection[str, Any]
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-"""The attributes of a row are those of its statement."""
+"""A row has an attribute for each column of its statement."""
 
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]

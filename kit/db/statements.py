@@ -18,7 +18,7 @@ _dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 class Statement:
-    """A compiled statement. `sql` is its text, and each `bindparam` without a value is an argument.
+    """A compiled statement. `sql` is its text. Each `bindparam` without a value gets one at each execution.
 
     Its text must not depend on the values, as the text of IN (...) and of VALUES with many rows does: pass arrays (bulk.py).
 

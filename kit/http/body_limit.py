@@ -122,7 +122,7 @@ def _has_body(scope: Scope) -> bool:
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, drop: bool) -> None:
-    """Answer with `problem` and close the connection. With `drop`, first read and drop the rest of the body within limits."""
+    """Answer with `problem`; with `drop`, read and drop the rest of the body within limits; then close the connection."""
 
     async def send_without_end(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)

@@ -43,9 +43,9 @@ class Route(APIRoute):
     route itself declares those of its endpoint, with `responses=problem_responses(...)`. An endpoint that returns None answers with an
     empty body: JSON would be `null`.
 
-    The class attributes are options, which a subclass sets; it is the `route_class` of a router. Where FastAPI's parsing would take
-    longer than the rest of a request, other classes parse: FastGetRoute parses the parameters of a GET request, UnparsedRoute leaves
-    everything to its endpoint, and OAuthFormRoute of auth leaves the form to its endpoint.
+    The class attributes are options. A subclass sets them, and is the `route_class` of a router. Where FastAPI's parsing would take longer
+    than the rest of a request, other classes parse: FastGetRoute parses the parameters of a GET request, UnparsedRoute leaves everything to
+    its endpoint, and OAuthFormRoute of auth leaves the form to its endpoint.
     """
 
     accepts_other_parameters: ClassVar[bool] = False

@@ -166,7 +166,7 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
 
 
 def make_due_again(inbox: type[InboxEntry]) -> Update:
-    """Return the statement that makes entries with these `keys` due now, unless they are processed. Failed ones get all their attempts.
+    """Return the statement that makes entries with these `keys` due now, unless they are processed. Failed ones get all attempts again.
 
     It skips entries that a worker has locked, because that worker is making an attempt.
     """

@@ -1,6 +1,6 @@
 """One line per problem and interval, with the number of lines that were left out."""
 
-from kit.log_throttling import MAX_PROBLEMS, LogThrottle
+from kit.log_throttling import MAX_LINES, LogThrottle
 
 
 class Lines:
@@ -35,8 +35,8 @@ def test_lines_about_different_things_and_different_messages_are_independent() -
     assert [fields["dispute"] for _, fields in lines.written] == [1, 2, 1, 2]
 
 
-def test_the_number_of_remembered_problems_is_limited() -> None:
+def test_the_number_of_remembered_lines_is_limited() -> None:
     lines = Lines()
-    for number in (*range(MAX_PROBLEMS + 1), MAX_PROBLEMS, 0):
+    for number in (*range(MAX_LINES + 1), MAX_LINES, 0):
         lines.throttle.log(lines.log, "refund sync failed", about=number)
-    assert len(lines.written) == MAX_PROBLEMS + 2  # the first problem was forgotten, so it is logged again
+    assert len(lines.written) == MAX_LINES + 2  # the first line was forgotten, so it is logged again
