@@ -1,6 +1,6 @@
 """Normalize e-mail addresses, so that different spellings of an address belong to the same account.
 
-Mail is sent to the normalized address, never to what a person typed, so nobody can register the spelling of another person's address.
+Mail is sent to the normalized address, never to what a person typed: the owner of another spelling must not get the mails of an account.
 """
 
 import re

@@ -34,7 +34,7 @@ class PasswordTooEasy(Problem):
 
 
 class AccountNeeded(Problem):
-    """This access token belongs to a client or a guest. Log in with a user name and a password."""
+    """This access token belongs to a program or a guest. Log in with a user name and a password."""
 
     status = 403
 

@@ -4,8 +4,8 @@ from prometheus_client import Counter, Gauge
 
 token_requests_total = Counter(
     "auth_token_requests_total",
-    "Token requests, new guests and refused revocations. grant: the grant type, `guest` for a new guest, or `refused`. "
-    "result: `granted` or the error code of RFC 6749",
+    "Requests for tokens and for new guests, and refused requests for revocation. grant: the grant type, `guest`, or `refused` for every "
+    "refused request. result: `granted` or the error code of RFC 6749",
     ["grant", "result"],
 )
 

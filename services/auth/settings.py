@@ -73,7 +73,7 @@ class AuthSettings(Settings):
         default=12, ge=10, le=15, description="Cost parameter of bcrypt. Adding 1 doubles the time of a hash"
     )
     auth_shop_name: str = Field(
-        default="", max_length=100, description="Name of the shop. Passwords must not consist of it"
+        default="", max_length=100, description="Name of the shop in mails. Passwords must not consist of it"
     )
     auth_registration: RegistrationMode = RegistrationMode.DIRECT
     auth_smtp_url: Annotated[str, AfterValidator(check_smtp_url)] | None = Field(
@@ -92,7 +92,7 @@ class AuthSettings(Settings):
     auth_shop_url: Annotated[str, AfterValidator(_check_shop_url)] = Field(
         default="",
         max_length=200,
-        description="URL of the shop's web pages, to which mails link. Without it, mails contain codes only",
+        description="URL of the shop's web pages, to which mails link. Without it, mails contain a token instead of a link",
     )
     auth_hash_threads: int | None = Field(
         default=None,

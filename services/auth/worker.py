@@ -44,7 +44,7 @@ log = structlog.get_logger("pruning")
 
 
 async def prune(db: AsyncSession) -> int:
-    """Delete up to BATCH_SIZE rows of each kind that are no longer needed. Return the largest number of one kind."""
+    """Delete up to BATCH_SIZE rows of each kind that are no longer needed, and give up old mails. Return the largest number of one kind."""
     deleted = {
         "login_sessions": await refresh_tokens.delete_expired(db, BATCH_SIZE),
         "revocations": await revocations.delete_expired(db, BATCH_SIZE),

@@ -43,7 +43,7 @@ async def publish_change(db: AsyncSession, account_id: UUID) -> None:
 
 
 async def end(db: AsyncSession, account_id: UUID, *, merged_into: UUID | None) -> None:
-    """Record that an account has ended, and publish account.deleted, or account.merged if it was a guest."""
+    """Record that an account has ended, and publish account.merged if it was merged into another one, else account.deleted."""
     row = insert(EndedAccount).values(account_id=account_id, merged_into=merged_into).returning(EndedAccount.ended_at)
     ended_at = (await db.execute(row)).scalar_one()
     await outbox.add(db, OutboxRow, await _ended(db, account_id, merged_into, ended_at))

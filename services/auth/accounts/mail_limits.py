@@ -1,8 +1,7 @@
 """The limit for the mails of each kind that anyone can request to an address: five, and then one in ten minutes. It is the same for unknown
 addresses. Each kind has a bucket of its own: requests of one kind cannot use up the mails that an owner needs to get into the account.
 
-Other limits are here too: for notices to the address of an account that is not verified, for requests of an account to change its address,
-and for wrong mail codes for an address.
+The other limits of mails are here too, and the limit for wrong mail codes for an address.
 """
 
 import hashlib

@@ -52,7 +52,7 @@ _WITH_EMAIL = (
 async def get_for_caller(db: AsyncSession, caller: Caller) -> Account:
     """Return the account that an access token was issued to.
 
-    Raises AccountNeeded if the token belongs to a client, NotAuthenticated if the account was deleted or the session has ended.
+    Raises AccountNeeded if the token belongs to a program, NotAuthenticated if the account was deleted or the session has ended.
     """
     query = select(Account).where(Account.id == _account_id(caller))
     if caller.session_id is not None:

@@ -30,7 +30,7 @@ async def list_accounts_with_staff_role(db: AsyncSession) -> Sequence[Account]:
 
 async def grant(db: AsyncSession, actor: Actor, email: str, role: str) -> bool:
     """Give an account a staff role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, for an
-    address that is not verified (`may_have_staff_role`), and for another role than ADMIN of the account that AUTH_ADMIN_EMAIL names.
+    address that is not verified (`may_have_staff_role`), and for a role other than ADMIN if AUTH_ADMIN_EMAIL names the account.
 
     If the account loses scopes, its sessions end. The role no longer depends on an earlier AUTH_ADMIN_EMAIL:
     `find_formerly_configured` does not return the account.

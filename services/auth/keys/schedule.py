@@ -1,4 +1,4 @@
-"""The states of signing keys: published, signing, expired. Pure functions of the times at which the keys were created.
+"""The states of signing keys, which are pure functions of the times at which the keys were created.
 
 A new key is published at once and signs after the activation time, so that every verifier has fetched it by then. The first key signs at
 once. A key that does not sign any more stays published until the last token that it signed has expired.

@@ -28,11 +28,11 @@ LATE_SECONDS = 300
 mails_waiting = MeasuredGauge("auth_mails_waiting", "Mails that are not sent yet, at most 10,000 are counted")
 oldest_mail_age = MeasuredGauge(
     "auth_mails_oldest_age_seconds",
-    "Seconds since the oldest waiting mail was written, or an operator last sent it again",
+    "Seconds since the oldest waiting mail was written, or was last sent again by an operator",
 )
 mails_failed = MeasuredGauge(
     "auth_mails_failed",
-    "Mails that could not be sent within a day after they were written, or an operator last sent them again; of the last 30 days",
+    "Mails of the last 30 days that could not be sent within a day",
 )
 
 

@@ -55,7 +55,7 @@ class RevocationKind(StrEnum):
     """All access tokens of a session."""
 
     SUBJECT = "subject"
-    """The access tokens of an account or a client that were issued before `revoked_at`."""
+    """The access tokens of an account or a program that were issued before `revoked_at`."""
 
     TOKEN = "token"  # noqa: S105 -- a kind, not a secret
     """One access token."""

@@ -68,7 +68,7 @@ async def end_sessions(db: AsyncSession, *conditions: ColumnElement[bool]) -> Se
 
 
 async def revoke_subject(db: AsyncSession, subject: str) -> None:
-    """Revoke all access tokens that an account or a client has now. Tokens that it gets from the next second on are valid."""
+    """Revoke all access tokens that an account or a program has now. Tokens that it gets from the next second on are valid."""
     await _revoke(
         db, RevocationKind.SUBJECT, {subject: datetime.now(UTC) + timedelta(seconds=MAX_LIFETIME_SECONDS) + MARGIN}
     )

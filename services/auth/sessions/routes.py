@@ -28,7 +28,7 @@ async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: 
     """Lock the session of the caller's token until the end of the transaction, and return it.
 
     For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
-    not. Raises AccountNeeded if the token belongs to a client, NotAuthenticated if its session has ended.
+    not. Raises AccountNeeded if the token belongs to a program, NotAuthenticated if its session has ended.
     """
     if caller.session_id is None:
         raise AccountNeeded
