@@ -18,14 +18,14 @@ from services.auth.settings import settings
 T = TypeVar("T")
 
 
-def list_administrators(*, as_json: bool) -> None:
+def list_staff(*, as_json: bool) -> None:
     """Print the accounts that have a staff role."""
     accounts = _run(roles.list_accounts_with_staff_role)
     rows: list[Row] = [
         {
             "email": account.email,
             "role": account.role,
-            "granted_by": _origin(account.email) if account.role_from_environment else "command",
+            "granted_by": _origin(account.email) if account.role_from_environment else "operator",
             "account_id": str(account.id),
             "registered_at": account.created_at,
         }

@@ -70,9 +70,9 @@ Email = Annotated[str, typer.Argument(help="The e-mail address of the account.",
 
 
 @admin.command(name="list")
-def list_administrators(as_json: AsJson = False) -> None:
+def list_staff(as_json: AsJson = False) -> None:
     """List the accounts with a staff role (admin or support), and what granted the role."""
-    call(f"{ADMINS}:list_administrators", as_json=as_json)
+    call(f"{ADMINS}:list_staff", as_json=as_json)
 
 
 @admin.command()
@@ -189,7 +189,7 @@ def list_mails(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of mails.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List mails, newest first: recipient, template, status, attempts and the last error. Codes and links are not shown.
+    """List mails, newest first: recipient, template, status, attempts and the last error. Codes and tokens are not shown.
 
     Statuses: waiting (is sent soon, or tried again), sent, refused (the mail server refused the recipient), failed (not accepted within a
     day). Sent mails are deleted after a week, the others after a month.

@@ -18,7 +18,7 @@ async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_b
     _, listed = await run_auth("admin", "list", "--json")
     assert {(row["email"], row["role"], row["granted_by"]) for row in json.loads(listed)} == {
         (settings.auth_admin_email, "admin", "AUTH_ADMIN_EMAIL"),
-        (email, "admin", "command"),
+        (email, "admin", "operator"),
     }
     code, out = await run_auth("admin", "revoke", email)
     assert (code, "Its sessions have ended" in out) == (0, True)
