@@ -14,7 +14,7 @@ from kit.http.health import Check
 from kit.revocations import Revocations
 from services.auth.accounts import deletion_routes, email_routes, password_routes
 from services.auth.accounts import routes as account_routes
-from services.auth.accounts.configured import AdminBootstrap
+from services.auth.accounts.configured import Bootstrap
 from services.auth.accounts.hash_threads import default_threads
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import db_sessions, engine, reading, reading_db_sessions, reading_engine
@@ -72,10 +72,10 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     threads = settings.auth_hash_threads or default_threads(settings.web_concurrency)
     password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds, threads)
     await password_hasher.warm_up()
-    admin = AdminBootstrap(db_sessions, password_hasher, settings)
-    checks.update({"keys": key_ring.check, "admin": admin.check})
-    warnings["administrators"] = admin.check_formerly_configured
-    async with admin.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):
+    bootstrap = Bootstrap(db_sessions, password_hasher, settings)
+    checks.update({"keys": key_ring.check, "admin": bootstrap.check})
+    warnings["administrators"] = bootstrap.check_formerly_configured
+    async with bootstrap.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):
         yield State(
             verifier=verifier,
             key_ring=key_ring,

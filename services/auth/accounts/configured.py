@@ -84,7 +84,7 @@ async def _upsert(db: AsyncSession, email: str, password_hash: str) -> UUID:
     return (await db.execute(upsert.returning(Account.id))).scalar_one()
 
 
-class AdminBootstrap:
+class Bootstrap:
     """Creates or updates the administrator's account and the client application of payments when the service starts.
 
     Retries in the background until that succeeds.
@@ -115,7 +115,7 @@ class AdminBootstrap:
             await asyncio.wait([retrying])
 
     async def check(self) -> str | None:
-        """Return None if what is configured of the two is up to date, else the reason (a readiness check)."""
+        """Return None if what is configured exists and is up to date, else the reason (a readiness check)."""
         if self.done:
             return None
         return "the administrator account or the client application of payments is not created or updated yet"

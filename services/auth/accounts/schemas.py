@@ -72,7 +72,7 @@ class CurrentAccountView(AccountView):
     scope: str = Field(description="The scopes of the access token, space-separated")
 
 
-OneTimeToken = Annotated[
+MailedToken = Annotated[
     str,
     StringConstraints(strip_whitespace=True),
     Pattern("^[A-Za-z0-9_-]{43}$", "must be the token from the mail: 43 letters, digits and the signs - _"),
@@ -104,7 +104,7 @@ class PasswordChange(RequestModel):
 class PasswordReset(RequestModel):
     model_config = example({"token": EXAMPLE_TOKEN, "password": "six lamps in the harbour"})
 
-    token: OneTimeToken = Field(description="The token in the mail")
+    token: MailedToken = Field(description="The token in the mail")
     password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
 
 
@@ -181,4 +181,4 @@ class AccountExport(ResponseModel):
 class EmailVerification(RequestModel):
     model_config = example({"token": EXAMPLE_TOKEN})
 
-    token: OneTimeToken = Field(description="The token in the mail")
+    token: MailedToken = Field(description="The token in the mail")

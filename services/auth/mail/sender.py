@@ -29,8 +29,8 @@ BATCH_SECONDS = 15.0
 """No further mail of a batch is begun after this time."""
 
 LEASE = timedelta(seconds=90)
-"""Longer than a connection, a batch and its last mail take together (twice smtp.MAIL_SECONDS, and BATCH_SECONDS). If the worker is
-killed while it sends a batch, the mails of the batch arrive this much later, and one of them can have a mail code."""
+"""Longer than a connection, a batch and its last mail take together (twice smtp.MAIL_SECONDS, and BATCH_SECONDS), and much shorter than
+a mail code is valid: if the worker is killed while it sends a batch, the mails of the batch arrive this much later."""
 
 POLL_SECONDS = 1.0
 LIFETIME = timedelta(hours=24)
@@ -115,13 +115,13 @@ class Sender:
             await connection.send(message)
         except TemplateUnusable as error:
             log_throttled(log.error, "mail template unusable", about=mail.template, reason=str(error))
-            await self._failed(mail, str(error))
+            await self._not_sent(mail, str(error))
         except MailRejected as error:
-            await self._failed(mail, str(error), permanent=error.permanent)
+            await self._not_sent(mail, str(error), permanent=error.permanent)
         else:
             await self._end(mail, MailStatus.SENT, None)
 
-    async def _failed(self, mail: DueMail, reason: str, *, permanent: bool = False) -> None:
+    async def _not_sent(self, mail: DueMail, reason: str, *, permanent: bool = False) -> None:
         if permanent:
             await self._end(mail, MailStatus.REFUSED, reason)
             return

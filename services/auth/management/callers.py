@@ -27,5 +27,5 @@ async def _operator(
     return Operator(actor, caller.scopes)
 
 
-Manager = Annotated[Operator, Depends(_operator, scope="function")]
+CurrentOperator = Annotated[Operator, Depends(_operator, scope="function")]
 AccountId = Annotated[UUID, Path(description="Id of the account")]

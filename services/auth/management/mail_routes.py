@@ -18,7 +18,7 @@ from services.auth.errors import (
     TooManyMails,
 )
 from services.auth.management import mails
-from services.auth.management.callers import AccountId, Manager, may_manage
+from services.auth.management.callers import AccountId, CurrentOperator, may_manage
 from services.auth.management.schemas import AccountMails, ManagedMailView
 
 router = Router(prefix="/auth/users/{account_id}/mails", tags=["account management"])
@@ -41,7 +41,7 @@ async def list_account_mails(
     ),
 )
 async def resend_account_mail(
-    operator: Manager,
+    operator: CurrentOperator,
     db: DatabaseTransaction,
     account_id: AccountId,
     mail_id: Annotated[UUID, Path(description="Id of the mail")],

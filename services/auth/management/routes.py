@@ -22,7 +22,7 @@ from services.auth.errors import (
     UnknownRole,
 )
 from services.auth.management import acts, search
-from services.auth.management.callers import AccountId, Manager, may_manage
+from services.auth.management.callers import AccountId, CurrentOperator, may_manage
 from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
 from services.auth.management.search import AccountFilter, AccountStatus
 
@@ -72,7 +72,7 @@ async def get_account_details(
     ),
 )
 async def change_account_details(
-    change: AccountUpdate, operator: Manager, db: DatabaseTransaction, account_id: AccountId
+    change: AccountUpdate, operator: CurrentOperator, db: DatabaseTransaction, account_id: AccountId
 ) -> ManagedAccountView:
     """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.
 
@@ -91,7 +91,7 @@ async def change_account_details(
     responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator),
 )
 async def ban_account(
-    ban: Ban, operator: Manager, db: DatabaseTransaction, account_id: AccountId
+    ban: Ban, operator: CurrentOperator, db: DatabaseTransaction, account_id: AccountId
 ) -> ManagedAccountView:
     """Refuse logins of the account until a time, or without end, and end its sessions. Requires the scope `accounts:manage`.
 
@@ -105,7 +105,9 @@ async def ban_account(
     summary="Unban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def unban_account(operator: Manager, db: DatabaseTransaction, account_id: AccountId) -> ManagedAccountView:
+async def unban_account(
+    operator: CurrentOperator, db: DatabaseTransaction, account_id: AccountId
+) -> ManagedAccountView:
     """Allow logins of the account again. Does nothing if it is not banned. Requires the scope `accounts:manage`."""
     return ManagedAccountView.of(await acts.unban(db, operator, account_id))
 
@@ -116,7 +118,7 @@ async def unban_account(operator: Manager, db: DatabaseTransaction, account_id: 
     summary="End the sessions of an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
-async def end_account_sessions(operator: Manager, db: DatabaseTransaction, account_id: AccountId) -> Response:
+async def end_account_sessions(operator: CurrentOperator, db: DatabaseTransaction, account_id: AccountId) -> Response:
     """Log the account out everywhere. Requires the scope `accounts:manage`."""
     await acts.end_sessions(db, operator, account_id)
     return Response(status_code=204)

@@ -29,9 +29,9 @@ from services.auth.errors import AccountBanned, InvalidGrant
 from services.auth.metrics import refresh_tokens_reused_total
 from services.auth.models import Account
 from services.auth.sessions import refresh_statements as statements
+from services.auth.sessions.details import SessionDetails
 from services.auth.sessions.log_names import hash_name
 from services.auth.sessions.models import LoginSession
-from services.auth.sessions.origin import Origin
 from services.auth.sessions.revocations import end_sessions
 
 IDLE_LIFETIME = timedelta(days=30)
@@ -73,7 +73,9 @@ def _child_secret(refresh_token_key: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def begin_session(db: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> NewSession:
+async def begin_session(
+    db: AsyncSession, account: Account, client_id: str, scope: str, details: SessionDetails
+) -> NewSession:
     """Begin a session. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
@@ -95,22 +97,22 @@ async def begin_session(db: AsyncSession, account: Account, client_id: str, scop
         "new_digest": _digest(secret),
         "new_scope": scope,
         "lifetime": idle_lifetime,
-        "new_device": origin.device,
-        "new_address": origin.address,
+        "new_device": details.device,
+        "new_address": details.address,
     }
     await db.execute(statements.INSERT_SESSION, values)
     return NewSession(sid, f"{token_prefix}.{secret}")
 
 
 async def rotate_without_transaction(
-    engine: AsyncEngine, token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None = None
+    engine: AsyncEngine, token: str, refresh_token_key: bytes, details: SessionDetails, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token that was not used before, with one statement and without a transaction: nearly every refresh is one of these.
 
     Return None if `rotate` has to decide: the token was used or is not valid, or was issued to another client than the public client
     `client_id`, or the connection was lost. In the last case the statement may have been committed: `rotate` then returns the same child.
     """
-    use = _use_of(token, refresh_token_key, origin, client_id)
+    use = _use_of(token, refresh_token_key, details, client_id)
     if use is None:
         return None
     try:
@@ -121,13 +123,13 @@ async def rotate_without_transaction(
 
 
 async def rotate(
-    db: AsyncSession, token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None = None
+    db: AsyncSession, token: str, refresh_token_key: bytes, details: SessionDetails, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
     The caller must commit even if the result is None: the session of a reused token was ended then.
     """
-    use = _use_of(token, refresh_token_key, origin, client_id)
+    use = _use_of(token, refresh_token_key, details, client_id)
     if use is None:
         return None
     row = (await db.execute(statements.ROTATE, use.values)).one_or_none()
@@ -136,7 +138,7 @@ async def rotate(
             return None
         row = (await db.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
     if row is None:
-        await _end_reused(db, use.token_prefix, refresh_token_key, origin)
+        await _end_reused(db, use.token_prefix, refresh_token_key, details)
         return None
     return use.rotation(row)
 
@@ -156,7 +158,7 @@ class _UseOfToken:
         return Rotation(account_id, client, sid, scopes, email, email_verified, name, self.next_token)
 
 
-def _use_of(token: str, refresh_token_key: bytes, origin: Origin, client_id: str | None) -> _UseOfToken | None:
+def _use_of(token: str, refresh_token_key: bytes, details: SessionDetails, client_id: str | None) -> _UseOfToken | None:
     """Return what the statements need, or None if the token is malformed."""
     parts = TOKEN.fullmatch(token)
     if parts is None:
@@ -168,20 +170,20 @@ def _use_of(token: str, refresh_token_key: bytes, origin: Origin, client_id: str
         "sent_digest": _digest(secret),
         "child_digest": _digest(child_secret),
         "sending_client_id": client_id,
-        "new_device": origin.device,
-        "new_address": origin.address,
+        "new_device": details.device,
+        "new_address": details.address,
     }
     return _UseOfToken(token_prefix, f"{token_prefix}.{child_secret}", values)
 
 
-async def _end_reused(db: AsyncSession, token_prefix: str, refresh_token_key: bytes, origin: Origin) -> None:
+async def _end_reused(db: AsyncSession, token_prefix: str, refresh_token_key: bytes, details: SessionDetails) -> None:
     """End the session of a token that was used before. Does nothing for an unknown one."""
     for account_id, was_valid in await end_sessions(db, LoginSession.token_prefix == token_prefix):
         if was_valid:
             email = await db.scalar(select(Account.email).where(Account.id == account_id))
             name_hash = None if email is None else hash_name(refresh_token_key, email)
             message = "refresh token reused and session ended"
-            about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
+            about = {"account_id": str(account_id), "address": details.address, "name_hash": name_hash}
             after_commit(db, log.warning, message, **about)
             after_commit(db, refresh_tokens_reused_total.inc)
 

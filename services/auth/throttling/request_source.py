@@ -1,4 +1,4 @@
-"""Where a login or a registration comes from."""
+"""What the limits need to know about a request: its limit address, and whether its client waits for the response."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ from services.auth.mail.waiting import mail_is_configured
 from services.auth.metrics import throttled_total
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.origin import Origin
+from services.auth.sessions.details import SessionDetails
 from services.auth.settings import RegistrationMode, settings
 from services.auth.throttling import address_buckets, devices, failed_logins
 from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
@@ -61,7 +61,7 @@ class PasswordLogin:
     device_token: str | None
     client: ClientCredentials | None
     source: RequestSource
-    origin: Origin
+    details: SessionDetails
 
 
 def _contents_for_account(
@@ -116,7 +116,7 @@ async def log_in(
         async with db_sessions.begin() as db:
             await attempt.record_failure(db)
         raise InvalidGrant("The user name or the password is wrong.")
-    # A separate transaction: this one locks the failed logins, and others lock the account before them.
+    # A separate transaction, because it locks the failed logins: other transactions lock the account first.
     async with db_sessions.begin() as db:
         await attempt.record_success(db, started_at)
     if new_hash is not None:
@@ -125,7 +125,7 @@ async def log_in(
     _check_verified(account)
     granted = select_scope(login.scope, account.scopes & client.scopes)
     async with db_sessions.begin() as db:
-        begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.origin)
+        begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.details)
         device_token = await devices.remember(db, account.id, device)
     return _contents_for_account(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
@@ -163,7 +163,7 @@ class CodeLogin:
     scope: str | None
     client: ClientCredentials | None
     source: RequestSource
-    origin: Origin
+    details: SessionDetails
 
 
 async def log_in_with_code(
@@ -184,7 +184,7 @@ async def log_in_with_code(
         if account is not None:
             await address_buckets.give_back(db, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
             granted = select_scope(login.scope, account.scopes & client.scopes)
-            begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.origin)
+            begun = await refresh_tokens.begin_session(db, account, client.id, granted, login.details)
             device_token = await devices.remember(db, account.id, None)
             await failed_logins.reset_failures(db, failed_logins.key_of_name(account.address))
     if account is None:
@@ -200,7 +200,7 @@ async def refresh(
     credentials: ClientCredentials | None,
     token: str,
     scope: str | None,
-    origin: Origin,
+    details: SessionDetails,
 ) -> TokenContents:
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
@@ -211,13 +211,13 @@ async def refresh(
     if scope is None and (credentials is None or credentials.may_be_public):
         sending_client_id = None if credentials is None else credentials.client_id
         rotation = await refresh_tokens.rotate_without_transaction(
-            engine, token, refresh_token_key, origin, sending_client_id
+            engine, token, refresh_token_key, details, sending_client_id
         )
     if rotation is not None:
         return _contents_after_refresh(rotation, select_scope(None, rotation.scopes))
     async with db_sessions.begin() as db:
         sending_client_id = None if credentials is None else (await authenticate_public_client(db, credentials)).id
-        rotation = await refresh_tokens.rotate(db, token, refresh_token_key, origin, sending_client_id)
+        rotation = await refresh_tokens.rotate(db, token, refresh_token_key, details, sending_client_id)
         granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
         raise InvalidGrant(
@@ -240,14 +240,14 @@ def _contents_after_refresh(rotation: refresh_tokens.Rotation, granted: str) -> 
 
 
 async def begin_as_guest(
-    db_sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
+    db_sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, details: SessionDetails
 ) -> TokenContents:
     """Create a guest with a session. Raises InvalidClient, GuestsNeedPublicClient."""
     async with db_sessions.begin() as db:
         client = await authenticate_public_client(db, credentials, refusal=GuestsNeedPublicClient)
         guest = await guests.create(db)
         scope = select_scope(None, guest.scopes & client.scopes)
-        begun = await refresh_tokens.begin_session(db, guest, client.id, scope, origin)
+        begun = await refresh_tokens.begin_session(db, guest, client.id, scope, details)
     return TokenContents(str(guest.id), client.id, scope, sid=begun.sid, refresh_token=begun.refresh_token)
 
 

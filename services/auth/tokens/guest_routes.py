@@ -21,7 +21,7 @@ from services.auth.errors import (
 from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
 from services.auth.models import Account
-from services.auth.sessions.origin import CurrentOrigin
+from services.auth.sessions.details import CurrentSessionDetails
 from services.auth.sessions.routes import CurrentSession
 from services.auth.settings import settings
 from services.auth.throttling import address_limits
@@ -49,7 +49,7 @@ router = Router(tags=["guests"])
 async def create_guest(
     response: Response,
     key_ring: CurrentKeyRing,
-    origin: CurrentOrigin,
+    details: CurrentSessionDetails,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
     client: SentCredentials,
@@ -63,7 +63,7 @@ async def create_guest(
     address_limits.check(refusals, GUESTS, source.limit_address)
     async with db_sessions.begin() as db:
         await address_limits.count(db, refusals, GUESTS, source.limit_address)
-    contents = await grants.begin_as_guest(db_sessions, client, origin)
+    contents = await grants.begin_as_guest(db_sessions, client, details)
     access_token = sign_access_token(
         await key_ring.signing_key(),
         contents.subject,

@@ -27,7 +27,7 @@ from services.auth.errors import (
 )
 from services.auth.keys.key_ring import KeyRing
 from services.auth.metrics import token_requests_total
-from services.auth.sessions.origin import origin_of
+from services.auth.sessions.details import details_of
 from services.auth.settings import settings
 from services.auth.throttling import devices
 from services.auth.throttling.devices import DEVICE_COOKIE
@@ -137,8 +137,8 @@ async def _get_contents(request: Request, form: TokenForm) -> grants.TokenConten
         case GrantType.REFRESH_TOKEN:
             if form.refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            key, origin = request.state.refresh_token_key, await origin_of(request)
-            return await grants.refresh(engine, db_sessions, key, client, form.refresh_token, form.scope, origin)
+            key, details = request.state.refresh_token_key, await details_of(request)
+            return await grants.refresh(engine, db_sessions, key, client, form.refresh_token, form.scope, details)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient
@@ -151,9 +151,9 @@ async def _get_contents(request: Request, form: TokenForm) -> grants.TokenConten
 async def _log_in(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.TokenContents:
     if form.username is None or form.password is None:
         raise InvalidRequest("The grant type password needs username and password.")
-    source, origin = await source_of(request), await origin_of(request)
+    source, details = await source_of(request), await details_of(request)
     device_token = form.device_token or request.cookies.get(DEVICE_COOKIE)
-    login = grants.PasswordLogin(form.username, form.password, form.scope, device_token, client, source, origin)
+    login = grants.PasswordLogin(form.username, form.password, form.scope, device_token, client, source, details)
     hasher: PasswordHasher = request.state.password_hasher
     refusals: RememberedRefusals = request.state.remembered_refusals
     refusal_delay: RefusalDelay = request.state.refusal_delay
@@ -161,7 +161,7 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
         return await observe_login(
             grants.log_in(db_sessions, reading_db_sessions, hasher, refusals, login),
             method="password",
-            address=origin.address,
+            address=details.address,
             refresh_token_key=request.state.refresh_token_key,
             username=form.username,
         )
@@ -172,12 +172,12 @@ async def _log_in_with_code(
 ) -> grants.TokenContents:
     if form.challenge is None or form.code is None:
         raise InvalidRequest(f"The grant type {GrantType.MAIL_CODE} needs challenge and code.")
-    source, origin = await source_of(request), await origin_of(request)
-    login = grants.CodeLogin(form.challenge, form.code.strip(), form.scope, client, source, origin)
+    source, details = await source_of(request), await details_of(request)
+    login = grants.CodeLogin(form.challenge, form.code.strip(), form.scope, client, source, details)
     return await observe_login(
         grants.log_in_with_code(db_sessions, request.state.remembered_refusals, login),
         method="mail_code",
-        address=origin.address,
+        address=details.address,
         refresh_token_key=request.state.refresh_token_key,
     )
 

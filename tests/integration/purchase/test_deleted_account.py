@@ -12,7 +12,7 @@ from services.auth.mail.models import Mail
 from services.auth.mail.template_names import Template
 from services.auth.models import Account, OutboxRow
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.origin import Origin
+from services.auth.sessions.details import SessionDetails
 from services.auth.throttling import failed_logins
 from tests.fixtures.in_process_shop import InProcessShop
 from tests.fixtures.owners import owner_sessions
@@ -28,7 +28,9 @@ async def account(shop: InProcessShop) -> AsyncIterator[Account]:
     """An account with a session, a failed login, mails and a changed address, in auth's database, which is emptied afterwards."""
     async with db_sessions.begin() as session:
         created = await records.create(session, email=EMAIL, name=NAME, password_hash="no hash")
-        await refresh_tokens.begin_session(session, created, "shop", "orders:write", Origin("Browser", "127.0.0.1"))
+        await refresh_tokens.begin_session(
+            session, created, "shop", "orders:write", SessionDetails("Browser", "127.0.0.1")
+        )
         await failed_logins.start_attempt(session, failed_logins.key_of_name(EMAIL))
         for account_id in (created.id, None):
             session.add(Mail(account_id=account_id, recipient=NEW_EMAIL, template=Template.VERIFY_EMAIL, context={}))

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from contracts.tokens import ADMIN_SCOPES
 from kit.audit.actor import Actor
 from services.auth.accounts import roles
-from services.auth.accounts.configured import AdminBootstrap, ensure_admin
+from services.auth.accounts.configured import Bootstrap, ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import db_sessions, engine
 from services.auth.models import Account
@@ -99,7 +99,7 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
     def refuse(*_: object, **__: object) -> None:
         raise ConnectionRefusedError(111, "refused")
 
-    bootstrap = AdminBootstrap(db_sessions, hasher, settings, retry_seconds=0.01)
+    bootstrap = Bootstrap(db_sessions, hasher, settings, retry_seconds=0.01)
     monkeypatch.setattr(engine.sync_engine.pool, "connect", refuse)
     async with bootstrap.running():
         assert await bootstrap.check() is not None
@@ -115,10 +115,10 @@ async def test_administrators_when_the_environment_names_another_then_readiness_
 ) -> None:
     await ensure_admin(db_sessions, hasher, settings, ACTOR)
     changed = settings.model_copy(update={"auth_admin_email": "new@example.com"})
-    bootstrap = AdminBootstrap(db_sessions, hasher, settings)
+    bootstrap = Bootstrap(db_sessions, hasher, settings)
     async with bootstrap.running():
         assert await bootstrap.check_formerly_configured() is None
-    bootstrap = AdminBootstrap(db_sessions, hasher, changed)
+    bootstrap = Bootstrap(db_sessions, hasher, changed)
     caplog.clear()
     async with bootstrap.running():
         assert await bootstrap.check() is None, "auth is ready"

@@ -13,7 +13,7 @@ from services.auth.db import db_sessions
 from services.auth.errors import AccountBanned
 from services.auth.mail import waiting
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.origin import Origin
+from services.auth.sessions.details import SessionDetails
 from services.auth.settings import settings
 from tests.fixtures.accounts import mark_verified
 from tests.fixtures.audit import audit_entries
@@ -54,7 +54,7 @@ async def test_login_when_the_account_is_banned_meanwhile_then_no_session_begins
     assert (await ban(auth, administrator, str(account.id))).status_code == 200
     with pytest.raises(AccountBanned):
         async with db_sessions.begin() as session:
-            await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())
+            await refresh_tokens.begin_session(session, account, "shop", "orders:write", SessionDetails())
 
 
 async def test_ban_when_it_has_an_end_then_it_ends_by_itself(

@@ -21,8 +21,8 @@ from services.auth.db import db_sessions
 from services.auth.errors import InvalidGrant
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens, revocations
+from services.auth.sessions.details import SessionDetails
 from services.auth.sessions.models import LoginSession, Revocation, RevocationKind
-from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
 from services.auth.worker import prune
 from tests.fixtures.accounts import mark_verified
@@ -239,4 +239,4 @@ async def test_login_when_the_account_changes_meanwhile_fails(email: str, change
         assert await revocations.end_sessions_of_account(session, account.id) == 0
     with pytest.raises(InvalidGrant):
         async with db_sessions.begin() as session:
-            await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())
+            await refresh_tokens.begin_session(session, account, "shop", "orders:write", SessionDetails())

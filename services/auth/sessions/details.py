@@ -1,4 +1,4 @@
-"""Where a request for a token comes from. The owner of an account sees it in the list of sessions."""
+"""What the list of sessions shows the owner of an account about the last request for a token: the device and the IP address."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,18 +12,18 @@ MAX_DEVICE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SessionDetails:
     """`device`: the User-Agent, or None. `address`: the IP address, or None if it is not known."""
 
     device: str | None = None
     address: str | None = None
 
 
-async def origin_of(request: Request) -> Origin:
-    """Return the origin of a request."""
+async def details_of(request: Request) -> SessionDetails:
+    """Return the details of a request for a token."""
     proxies: TrustedProxies = request.state.trusted_proxies
     user_agent = "".join(sign if sign.isprintable() else " " for sign in request.headers.get("user-agent", ""))
-    return Origin(user_agent.strip()[:MAX_DEVICE] or None, await proxies.client_address(request.scope))
+    return SessionDetails(user_agent.strip()[:MAX_DEVICE] or None, await proxies.client_address(request.scope))
 
 
-CurrentOrigin = Annotated[Origin, Depends(origin_of)]
+CurrentSessionDetails = Annotated[SessionDetails, Depends(details_of)]
