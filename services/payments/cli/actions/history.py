@@ -17,6 +17,7 @@ from services.payments.cli.actions.command import Context, run
 from services.payments.cli.actions.holds import PaymentOnTerminal, held_views
 from services.payments.cli.actions.output import print_fields, print_json, print_rows
 from services.payments.db import sessions
+from services.payments.disputes.responses import AWAITING_RESPONSE
 from services.payments.disputes.schemas import DisputeView
 from services.payments.errors import PaymentNotFound
 from services.payments.holds.models import Decision, DecisionKind
@@ -101,7 +102,9 @@ def show_payment(reference: str, *, as_json: bool) -> None:
             "difference": payment.difference,
             "possible decisions": payment.decisions,
             "waiting for": payment.waiting_for,
-            "fees": None if payment.fees is None else format_money(payment.fees, payment.currency),
+            "fees": None
+            if payment.fees is None
+            else format_money(payment.fees, payment.paid_currency or payment.currency),
             "channel": payment.channel,
             "message": payment.gateway_response,
         }
@@ -159,8 +162,10 @@ def _steps(history: History) -> Iterator[Step]:
         yield Step(refund.created_at, "refund", f"{details}: {more}" if more else details)
     for dispute in history.disputes:
         amount = "" if dispute.amount is None else f"{format_money(dispute.amount, dispute.currency or '')}, "
-        due = f"respond until {dispute.due_at:%Y-%m-%d %H:%M}" if dispute.lost is None else str(dispute.resolution)
-        yield Step(dispute.opened_at, f"dispute {dispute.id}", f"{amount}{dispute.status}, {due}")
+        details = f"{dispute.status}, {dispute.resolution}" if dispute.resolution else dispute.status
+        if dispute.status in AWAITING_RESPONSE:
+            details = f"{dispute.status}, respond until {dispute.due_at:%Y-%m-%d %H:%M}"
+        yield Step(dispute.opened_at, f"dispute {dispute.id}", f"{amount}{details}")
         if dispute.resolved_at is not None:
             yield Step(dispute.resolved_at, f"dispute {dispute.id}", "lost" if dispute.lost else "won")
     for entry in history.audit_log:

@@ -79,6 +79,23 @@ async def test_show_prints_the_whole_history_of_a_payment(client: httpx.AsyncCli
     assert (await command.run("payments", "show", one.reference, "--json")).json["outbox"] == []
 
 
+async def test_show_prints_the_fee_in_the_currency_in_which_the_payer_paid(command: CommandLine) -> None:
+    payment = await create_paid_payment(paid_amount=900, paid_currency="USD", fees=35)
+    assert "USD 0.35" in (await command.run("payments", "show", payment.reference)).out
+
+
+async def test_show_prints_a_deadline_only_for_disputes_that_wait_for_our_response(command: CommandLine) -> None:
+    payment = await create_paid_payment(status="disputed")
+    dispute = await create_dispute(4711, payment_id=payment.id, reference=payment.reference)
+    assert "respond until 2099-01-01" in (await command.run("payments", "show", payment.reference, width=120)).out
+    await execute("UPDATE disputes SET status = 'awaiting-bank-feedback', resolution = 'declined'")
+    shown = (await command.run("payments", "show", payment.reference, width=120)).out
+    assert ("respond until" in shown, "awaiting-bank-feedback, declined" in shown) == (False, True), shown
+    await execute("UPDATE disputes SET resolution = NULL")
+    shown = (await command.run("payments", "show", payment.reference, width=120)).out
+    assert (f"dispute {dispute.id}" in shown, "None" in shown) == (True, False), shown
+
+
 async def test_show_when_a_payment_has_many_unpublished_events_then_shows_the_newest_ones(command: CommandLine) -> None:
     one = await create_payment()
     await execute(
