@@ -28,7 +28,7 @@ async def return_page(shop: StackClient, payment: Json) -> str:
         return (await http.get(url, params={"reference": payment["reference"]})).text
 
 
-async def test_transfer_when_the_bank_is_slow_is_told_from_no_payment(shop: StackClient) -> None:
+async def test_transfer_when_the_bank_is_slow_is_distinguished_from_no_payment(shop: StackClient) -> None:
     product = await shop.product()
     buyer, _, unpaid = await shop.begin_purchase(product)
     assert (await verify(shop, buyer, unpaid))["waiting_for"] == "payer"

@@ -17,7 +17,7 @@ from dev.process.console import Console
 from dev.stack.stack import Stack
 
 FAST_PROCESSES = ("auth", "catalog", "catalog-worker")
-"""Killing these delays no purchase for long. A killed worker delays a refund until its lease ends, a killed payments an idempotency key."""
+"""Killing these delays nothing for long. After payments-worker was killed, a refund would wait until its lease ends."""
 
 
 async def test_chaos_run_of_five_seconds_violates_no_invariant(

@@ -1,4 +1,4 @@
-"""The gateways of deploy/gateway/, Caddy and nginx, as real servers in front of the services and of one of the shop's own."""
+"""The gateways of deploy/gateway/, Caddy and nginx, as real servers in front of the services and a service of the shop's own."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ def own_service() -> Iterator[EchoingService]:
 
 @pytest.fixture(scope="module")
 async def upstreams(stack: Stack, own_service: EchoingService) -> AsyncIterator[dict[str, int]]:
-    """The ports of the services, where payments accepts webhooks from Paystack's addresses and ALLOWED only, and of the shop's own."""
+    """The ports of the services and of the shop's own service. payments accepts webhooks from Paystack's addresses and ALLOWED only."""
     settings = {"PAYMENTS_WEBHOOK_SOURCES": f"paystack,{ALLOWED}", "TRUSTED_PROXIES": f"{LOOPBACK},{TLS_SERVER}"}
     payments, url = stack.replica("payments", settings)
     await payments.start()

@@ -11,7 +11,7 @@ from tests.fixtures.stack_client import StackClient, until
 STEPS = {
     "catalog": ["order placed"],
     "payments": ["payment started"],
-    # payment.started and payment.succeeded are published: the first one also after the webhook has arrived.
+    # payment.started and payment.succeeded are published.
     "payments-worker": ["event published", "event published", "payment settled", "webhook event processed"],
     "catalog-worker": ["order delivered"],
 }

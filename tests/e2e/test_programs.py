@@ -1,4 +1,4 @@
-"""A program sells for its customers: registered with the command of auth, through the three services, and erased at the end."""
+"""A program, which is registered with the command of auth, orders and pays for its customer, and erases the customer at the end."""
 
 from uuid import uuid4
 

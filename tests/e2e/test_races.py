@@ -12,7 +12,7 @@ from tests.fixtures.stack_client import StackClient
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def test_four_hundred_orders_for_the_last_ten_items_sell_exactly_ten(shop: StackClient) -> None:
+async def test_four_hundred_orders_for_the_last_ten_units_sell_exactly_ten(shop: StackClient) -> None:
     product = await shop.product(stock=10)
     for buyer, order in await order_at_once(shop, product, stock=10, customers=400):
         await shop.pay((await shop.start_payment(buyer, order))["reference"])

@@ -43,7 +43,7 @@ async def test_order_is_reserved_until_the_end_of_its_checkout_and_no_longer_aft
     assert await shop.order_status(buyer, order) == "pending"
 
 
-async def test_started_payment_of_a_broker_that_was_down_extends_the_order_later(shop: StackClient) -> None:
+async def test_payment_started_while_the_broker_is_down_extends_the_order_later(shop: StackClient) -> None:
     await shop.stack.stop("rabbitmq")
     try:
         buyer, order, payment = await shop.begin_purchase(await shop.product())

@@ -1,4 +1,4 @@
-"""Random sequences of operations, compared with a small model of what must be true."""
+"""Rules that are tested with generated values, or with generated sequences of actions and a small model of what must be true."""
 
 import tests.fixtures.environment  # noqa: F401, I001 -- services read it when they are imported
 

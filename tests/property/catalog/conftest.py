@@ -1,4 +1,4 @@
-"""Fixtures for the model tests of catalog."""
+"""Fixtures of the property tests of catalog."""
 
 import pytest
 

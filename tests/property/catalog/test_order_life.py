@@ -1,6 +1,6 @@
-"""Orders of one product under random steps, compared with a small model after each step.
+"""Orders of one product under random actions, compared with a small model after each action.
 
-All steps of an example share one transaction, which is rolled back: a commit and a new connection for each step would take most of the
+All actions of an example share one transaction, which is rolled back: a commit and a new connection for each action would take most of the
 time. Concurrency and HTTP are tested elsewhere (tests/integration/catalog).
 """
 
@@ -40,7 +40,7 @@ STOCK = 4
 STEPS = ["pack", "ship", "deliver"]
 CUSTOMER = Caller(id="customer-1", email=None, scopes=frozenset({"orders:write"}), token="")
 
-# One Core statement: it runs after every step.
+# One Core statement: it runs after every action.
 SNAPSHOT = text("""
 SELECT on_hand - reserved AS stock, array(
     SELECT status FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, position) JOIN orders USING (id) ORDER BY position
@@ -51,7 +51,7 @@ FROM stock_levels WHERE variant_id = :product_id
 
 @dataclass
 class Model:
-    """The expected state. A payment is (order number, letter); refunds count even if they come before the payment."""
+    """The expected state. A payment is (index of the order, letter); refunds count even if they come before the payment."""
 
     kind: str
     stock: int = STOCK
@@ -177,7 +177,7 @@ class System:
         return counted - level.on_hand
 
     async def statuses_and_stock(self) -> tuple[list[str], int | None]:
-        """Return the statuses of the orders in the order in which they were placed, and the product's stock."""
+        """Return the statuses of the orders in the sequence in which they were placed, and the product's stock."""
         row = (await self.session.execute(SNAPSHOT, {"product_id": self.product_id, "ids": self.ids})).one()
         return row.statuses, row.stock
 
@@ -194,7 +194,7 @@ class System:
 numbers = st.integers(0, 2)
 letters = st.sampled_from("aab")
 kinds = st.sampled_from(["digital", "shipped", "shipped", "service"])
-steps = st.lists(
+actions = st.lists(
     st.one_of(
         st.tuples(st.just("place"), st.integers(1, 3)),
         st.tuples(st.just("pay"), numbers, letters, st.sampled_from([True, True, True, False])),
@@ -213,27 +213,29 @@ steps = st.lists(
 
 
 @settings(max_examples=40)
-@given(kinds, steps)
-async def test_orders_when_steps_are_random_then_match_the_model(kind: str, steps: list[tuple[str, ...]]) -> None:
-    await run(kind, steps)
+@given(kinds, actions)
+async def test_orders_when_actions_are_random_then_match_the_model(kind: str, actions: list[tuple[str, ...]]) -> None:
+    await run(kind, actions)
 
 
 @pytest.mark.drill
 @settings(max_examples=500)
-@given(kinds, steps)
-async def test_orders_in_500_runs_of_random_steps_then_match_the_model(kind: str, steps: list[tuple[str, ...]]) -> None:
-    await run(kind, steps)
+@given(kinds, actions)
+async def test_orders_in_500_runs_of_random_actions_then_match_the_model(
+    kind: str, actions: list[tuple[str, ...]]
+) -> None:
+    await run(kind, actions)
 
 
-async def run(kind: str, steps: list[tuple[str, ...]]) -> None:
+async def run(kind: str, actions: list[tuple[str, ...]]) -> None:
     """Run one example in a transaction of its own, which is rolled back."""
     async with sessions() as session:
-        await check(System(session, kind), Model(kind), steps)
+        await check(System(session, kind), Model(kind), actions)
         await session.rollback()
 
 
-async def check(system: System, model: Model, steps: list[tuple[str, ...]]) -> None:
-    """Take the steps in the system and in the model; compare them after each."""
+async def check(system: System, model: Model, actions: list[tuple[str, ...]]) -> None:
+    """Take the actions in the system and in the model; compare them after each."""
     await system.create_product()
     waiting: list[PaymentSucceeded | PaymentRefunded] = []
     handled: list[PaymentSucceeded | PaymentRefunded] = []
@@ -241,45 +243,45 @@ async def check(system: System, model: Model, steps: list[tuple[str, ...]]) -> N
     begun: list[tuple[Any, ...]] = [("place", 1), ("place", 2)]
     if model.kind != "digital":  # so that random refunds find units in different states
         begun += [("pay", 1, "a", True), ("fulfil", 1, "ship" if model.kind == "shipped" else "deliver", 1)]
-    for kind, *rest in [*begun, *steps, ("handle",)]:
+    for action, *rest in [*begun, *actions, ("handle",)]:
         n = rest[0] if rest and isinstance(rest[0], int) else 0
         exists = n < len(system.ids)
-        if kind == "pay" and exists:
+        if action == "pay" and exists:
             _, letter, right_amount = rest
             model.pay(n, str(letter), bool(right_amount))
             amount = model.quantities[n] * PRICE + (0 if right_amount else 1)
             waiting.append(payment_succeeded(system.ids[n], system.reference(n, str(letter)), amount))
             continue
-        if kind == "refund" and exists:
+        if action == "refund" and exists:
             _, letter, share = rest
             amount = model.quantities[n] * PRICE
             refunded = int(amount * float(share))
             model.refund(n, str(letter), refunded)
             waiting.append(payment_refunded(system.ids[n], system.reference(n, str(letter)), refunded, amount))
             continue
-        # Events collect in one batch until another step is taken.
+        # Events collect in one batch until another action is taken.
         changed = bool(waiting)
         if waiting:
             await deliver.handle(system.session, waiting)
             handled += waiting
             waiting = []
-        if kind == "place":
+        if action == "place":
             assert await system.place(n) == model.place(n)
-        elif kind == "repeat" and handled:
+        elif action == "repeat" and handled:
             await deliver.handle(system.session, handled[-1 - n :])
-        elif kind == "cancel" and exists:
+        elif action == "cancel" and exists:
             cancelled = await system.cancel(n)
             model.give_up(n, "cancelled")
             assert cancelled == (model.statuses[n] == "cancelled")
-        elif kind == "fulfil" and exists:
+        elif action == "fulfil" and exists:
             _, step, quantity = rest
             assert await system.fulfil(n, str(step), int(quantity)) == model.fulfil(n, str(step), int(quantity))
-        elif kind == "receive":
+        elif action == "receive":
             await system.receive(n)
             model.stock += n
-        elif kind == "count":
+        elif action == "count":
             model.stock += await system.count(n)
-        elif kind == "expire" and exists:
+        elif action == "expire" and exists:
             await system.expire(n)
             model.give_up(n, "expired")
         elif not changed:

@@ -1,4 +1,4 @@
-"""Fixtures of the models of payments."""
+"""Fixtures of the property tests of payments."""
 
 from tests.fixtures.payments import (
     catalog,

@@ -38,8 +38,12 @@ STEP = st.one_of(
 )
 
 
-class Till:
-    """Three references, the last of which is unknown; what disputes hold of each, and what had been refunded when it was decided."""
+class System:
+    """The real payments with three references, the last of which is unknown to the shop.
+
+    By index of the reference, `disputed` is what disputes withhold of the payment, and `refunded_before` what had been refunded when an
+    operator accepted or bound it.
+    """
 
     def __init__(self, paystack: FakePaystack, jobs: Jobs, references: list[str]) -> None:
         self.paystack = paystack
@@ -140,12 +144,12 @@ async def test_ledger_whatever_happens_balances_and_says_what_the_payments_say(
 ) -> None:
     await empty_payments_database()
     references = [(await create_payment()).reference, (await create_payment()).reference, f"pay-dva-{uuid4().hex}"]
-    till = Till(paystack, jobs, references)
+    system = System(paystack, jobs, references)
     for step in steps:
-        await till.step(*step)  # type: ignore[arg-type]
+        await system.step(*step)  # type: ignore[arg-type]
         balances = await ledger_balances()
         assert all(sum(accounts.values()) == 0 for accounts in balances.values())
-        assert balances == await till.expected()
+        assert balances == await system.expected()
     now = datetime.now(UTC)
     report = Report(since=now - timedelta(days=1), until=now + timedelta(days=1))
     await ledger_check.compare(sessions, report)
