@@ -65,7 +65,7 @@ async def request_verification_mail(
 
 @router.post(
     "/email/code",
-    summary="Request a mail with a code to log in",
+    summary="Request a code by e-mail to log in",
     status_code=202,
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
