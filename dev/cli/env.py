@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dev import PROJECT
 
-IMAGE_ACCOUNT = 10001
-"""The UID in the images. Keys that root created are given to this account, because auth must not run as root."""
+IMAGE_USER = 10001
+"""The UID in the images. Keys that root created are given to this user, because auth must not run as root."""
 COMPOSE_END = "# --- Without compose"
 """The heading in .env.example that ends the variables of docker compose."""
 EMPTY_VARIABLE = re.compile(r"^([A-Z_]+)=$", re.MULTILINE)
@@ -64,7 +64,7 @@ def create_signing_key(folder: Path) -> bool:
         raise NoSigningKey(result.stderr.strip())
     if os.geteuid() == 0 and folder.stat().st_uid == 0:
         for path in (folder, *folder.iterdir()):
-            os.chown(path, IMAGE_ACCOUNT, IMAGE_ACCOUNT)
+            os.chown(path, IMAGE_USER, IMAGE_USER)
     return set(folder.iterdir()) != before
 
 

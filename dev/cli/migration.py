@@ -14,7 +14,7 @@ from pathlib import Path
 from dev import PROJECT
 from dev.cli.arguments import service_argument
 from dev.dummy_environment import dummy_environment
-from dev.process import accounts
+from dev.process import system_users
 from dev.process.console import Console
 from dev.process.program import NotStarted, Program
 from dev.process.spawn import run_to_completion
@@ -42,7 +42,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
-        accounts.remove_relocated_folder(folder / "postgres")
+        system_users.remove_relocated_folder(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
         console.close()
     print(f"wrote {path.relative_to(PROJECT)}: review it, and add a docstring that explains the reason for the change")

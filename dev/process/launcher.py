@@ -1,8 +1,8 @@
 """Run a command that cannot outlive the process that started it: `python -I -S launcher.py PARENT UID GID COMMAND...`.
 
-UID and GID are `-` to keep the current account. `exec` keeps the PID, so the PID of this launcher is the PID of the command.
+UID and GID are `-` to keep the current user. `exec` keeps the PID, so the PID of this launcher is the PID of the command.
 The launcher is a program of its own for two reasons: the death signal must be set before the exec and after the
-change of account, because the kernel clears it when the account changes; and a `preexec_fn` is not safe in a process with threads.
+change of user, because the kernel clears it when the user changes; and a `preexec_fn` is not safe in a process with threads.
 """
 
 import ctypes

@@ -31,13 +31,13 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 def reserve(port: int) -> bool:
     """Reserve a port for the servers that this process starts, until `release` or the end of this process. Return False if it is taken.
 
-    A second stack, in this or another folder, cannot reserve the port, also while the server is being restarted.
+    A second stack, in this or another folder, cannot reserve the port, not even while the server is being restarted.
     """
     if port in _reserved:
         return False
     sockets = [socket.socket()]
     try:
-        # Servers bind with this option too. So they can listen on a port that is bound here, and not listened on.
+        # Servers bind with this option too. So they can listen on a port that is only bound here.
         sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sockets[0].bind((LOOPBACK, port))
         if sys.platform == "linux":

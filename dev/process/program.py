@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.process.accounts import Account
+from dev.process.system_users import SystemUser
 
 
 class NotStarted(Exception):
@@ -33,7 +33,7 @@ class Program:
     command: list[str]
     env: Mapping[str, str]
     cwd: Path
-    account: Account | None = None
+    user: SystemUser | None = None
     check_ready: Callable[[], Awaitable[None]] = do_nothing
     port: int | None = None
     before_start: Callable[[], Awaitable[None]] = do_nothing

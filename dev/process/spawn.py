@@ -66,9 +66,9 @@ async def spawn(program: Program, env: Mapping[str, str], console: Console) -> a
 
 async def execute(program: Program, env: Mapping[str, str], output: int) -> asyncio.subprocess.Process:
     """Start the process of a program with this environment. `output`: the file descriptor to which it writes."""
-    account = ("-", "-") if program.account is None else (str(program.account.uid), str(program.account.gid))
+    user = ("-", "-") if program.user is None else (str(program.user.uid), str(program.user.gid))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *account, *program.command),
+        *(sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, *program.command),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=output,

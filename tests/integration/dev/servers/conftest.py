@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a space in its name; if we are root, Postgres's account cannot enter it."""
+    """A folder with a space in its name; if we are root, Postgres's user cannot enter it."""
     folder = tmp_path / "my shop"
     folder.mkdir()
     return folder

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dev.process import accounts
+from dev.process import system_users
 from dev.process.console import Console
 from dev.process.supervisor import Supervisor
 from dev.servers.postgres import Postgres, is_running_in
@@ -40,5 +40,5 @@ async def test_committed_rows_when_postgres_is_killed_are_kept(folder: Path) -> 
         await supervisor.stop()
         data = Path(program.command[2])
         running = is_running_in(data)
-        accounts.remove_relocated_folder(folder / "postgres")
+        system_users.remove_relocated_folder(folder / "postgres")
     assert not running

@@ -1,4 +1,4 @@
-"""Run Postgres under an unprivileged account if this process is root. Postgres refuses to run as root."""
+"""Run Postgres as an unprivileged user if this process is root. Postgres refuses to run as root."""
 
 import os
 import pwd
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RELOCATED = Path("/var/lib/shop-dev")
-"""Contains the data if the account cannot enter the project's folder, for example because the project is below /root."""
+"""Contains the data if the user cannot enter the project's folder, for example because the project is below /root."""
 ORIGIN_FILE = "belongs-to"
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemUser:
     """A user of this machine."""
 
     uid: int
     gid: int
 
     def can_enter(self, folder: Path) -> bool:
-        """Return True if this account may enter `folder` and every folder above it."""
+        """Return True if this user may enter `folder` and every folder above it."""
         folder = folder.resolve()
         return all(self._may_enter(parent) for parent in (folder, *folder.parents))
 
@@ -34,19 +34,19 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
 
-def unprivileged_account() -> Account | None:
-    """Return the account `nobody` if this process runs as root, else None."""
+def unprivileged_user() -> SystemUser | None:
+    """Return the user `nobody` if this process runs as root, else None."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
-    return Account(nobody.pw_uid, nobody.pw_gid)
+    return SystemUser(nobody.pw_uid, nobody.pw_gid)
 
 
-def create_data_folder(account: Account | None, wanted: Path) -> Path:
-    """Create the folder `wanted` unless it exists, and return its real path, which `account` can enter.
+def create_data_folder(user: SystemUser | None, wanted: Path) -> Path:
+    """Create the folder `wanted` unless it exists, and return its real path, which `user` can enter.
 
-    If the account cannot enter the parent folder, the folder is created in RELOCATED and `wanted` becomes a symlink to it;
-    no permission of an existing folder is changed. The current user owns the folder, so `account` cannot replace it with a symlink.
+    If the user cannot enter the parent folder, the folder is created in RELOCATED and `wanted` becomes a symlink to it;
+    no permission of an existing folder is changed. The user of this process owns the folder, so `user` cannot replace it with a symlink.
     """
     if wanted.exists():
         home = wanted.resolve()
@@ -54,7 +54,7 @@ def create_data_folder(account: Account | None, wanted: Path) -> Path:
             (home / ORIGIN_FILE).write_text(str(wanted.absolute()))  # the project may have been moved
         return home
     wanted.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    if account is None or account.can_enter(wanted.parent):
+    if user is None or user.can_enter(wanted.parent):
         wanted.mkdir()
         wanted.chmod(0o711)
         return wanted.resolve()
