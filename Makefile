@@ -3,7 +3,7 @@
 .PHONY: help run demo seed logs psql test unit drills fuzz chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
-unexport PYTHONDONTWRITEBYTECODE # the tests and `make run` start many processes: they would all compile the same files
+unexport PYTHONDONTWRITEBYTECODE # with it, each of the many processes of the tests and of `make run` would compile the same files
 extras := auth catalog payments sandbox run
 lock = .venv/bin/uv pip compile --quiet $(2) --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements/$(1).txt

@@ -52,7 +52,7 @@ LATENCY_RATE = 50
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to measure. `rounds` and `seconds`: of the webhook intake. `purchases`: per round. `stored_rows`: in each large table."""
+    """How much to measure. `rounds`, `seconds`: of all that has no own fields. `purchases`: per round. `stored_rows`: per large table."""
 
     rounds: int
     seconds: float
@@ -93,7 +93,7 @@ QUICK = Size(
 
 
 def main() -> int:
-    """Run the benchmarks. The exit code is 0 if they finished, even if a ratio is below its expected minimum."""
+    """Run the benchmarks. The exit code is 0 if they finished, even if a ratio is below its bar."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds")
     quick = parser.parse_args().quick
@@ -195,12 +195,12 @@ async def measure_auth(results: Results, size: Size, stack: Stack, executor: Exe
     console.print(f"refreshes: {size.rounds} rounds of {size.seconds:g} s each")
     async with auth.refreshes(stack, executor) as results.refreshes:
         await auth.measure_in_turns(results.refreshes, size.rounds, size.seconds)
-    console.print(f"memory of auth: {auth_memory.NAMES:,} attacked names, {auth_memory.SESSIONS:,} sessions")
+    console.print(f"memory of auth: {auth_memory.NAMES:,} attacked user names, {auth_memory.SESSIONS:,} sessions")
     results.auth_growth = await auth_memory.growth(stack, executor)
 
 
 async def measure_orders(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure orders of many products and of one, and how much others slow them: many attempts of one account, and slow lists."""
+    """Measure orders of many products and of one, and how much many attempts of another account and slow lists slow them."""
     await stack.stop("catalog-worker")  # so that only orders use the CPU
     console.print(f"orders: {size.rounds} rounds of {size.seconds:g} s each, of many products and of one")
     async with orders.orders(stack, executor) as results.orders:

@@ -26,9 +26,11 @@ LOGIN_SECONDS = 5.0
 """A round of logins is not shorter: a login takes about a quarter of a second."""
 
 CONNECTIONS_PER_THREAD = 3
-"""One login is hashed while the next ones wait. auth lets 8 logins of one address wait; there are enough places for up to four threads."""
+"""One login is hashed while the next two wait."""
 
 MAX_LOGIN_CONNECTIONS = 8
+"""The number of logins of one address that auth lets wait."""
+
 REFRESH_CONNECTIONS = 64
 BCRYPT_ROUNDS = 12
 """The default of AUTH_BCRYPT_ROUNDS."""
@@ -99,7 +101,7 @@ async def logins(stack: Stack, executor: Executor) -> list[MeasuredWork]:
 
 
 def hash_alone(threads: int, seconds: float) -> Round:
-    """Verify a password again and again in `threads` threads of this process, which have the priority of auth's."""
+    """Verify a password again and again in `threads` threads of this process, which have the priority of auth's hashing threads."""
     stored = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(BCRYPT_ROUNDS))
     began = time.perf_counter()
     found = Round(started=time.time())

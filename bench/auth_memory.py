@@ -1,4 +1,4 @@
-"""The memory of auth under an attack on many names, with many sessions."""
+"""The memory of auth under an attack on many user names, with many sessions."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from dev.stack.stack import Stack
 
 NAMES, SESSIONS = 10_000, 1_000
 MAX_MEGABYTES = 20.0
-"""The bar: so much more memory at most, in millions of bytes."""
+"""The bar for the growth of the memory, in millions of bytes."""
 
 CONNECTIONS = 8
 """The number of logins of one address that auth lets wait."""
@@ -27,11 +27,11 @@ ATTACKED = """
 INSERT INTO failed_logins (key, failures, attempt_times, next_attempt_at, forget_at)
 SELECT key, 20, '{}', now() + interval '1 hour', now() + interval '1 hour' FROM unnest($1::bytea[]) AS key
 """
-"""Names whose pause has begun. 50,000 wrong passwords would do the same, in an hour and a half of hashing."""
+"""User names whose pause has begun. 50,000 wrong passwords would do the same, in an hour and a half of hashing."""
 
 
 async def growth(stack: Stack, executor: Executor) -> float:
-    """Return how many megabytes more a new auth process uses after it has refused a login of each name and refreshed each session.
+    """Return how many megabytes more a new auth process uses after it has refused a login of each user name and refreshed each session.
 
     Raises NotGranted.
     """
@@ -63,11 +63,11 @@ async def begin_pauses(database: asyncpg.Connection, names: list[str]) -> None:
 
 
 def attack(names: list[str], port: int) -> None:
-    """Send a login for each name in this process. Each must be refused."""
+    """Send a login for each user name in this process. Each must be refused."""
     requests = [post(grant_type="password", username=name, password="wrong") for name in names]  # noqa: S106
     found = run(send_requests(requests, Target(port, PATH, CONNECTIONS), SECONDS))
     if found.accepted or found.refused != len(names):
-        raise auth.NotGranted(f"{found.refused} logins of {len(names)} attacked names were refused")
+        raise auth.NotGranted(f"{found.refused} logins of {len(names)} attacked user names were refused")
 
 
 def refresh_all(senders: list[Refresh], port: int) -> None:

@@ -23,7 +23,7 @@ MAX_RATE = 8_000
 """Number of requests that are prepared per second of a round. A round that has sent all of them ends early."""
 
 CONNECTIONS = 256
-"""With 64, the disk limits a server that waits for durable commits: 64 events per two commits. The others do not gain."""
+"""With 64, a server that waits for durable commits would mostly wait for the disk. The other servers do not need more."""
 
 WARM_UP_SECONDS = 1.0
 _batches = itertools.count(1)
@@ -93,7 +93,7 @@ async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[
 
 @asynccontextmanager
 async def empty_route(stack: Stack) -> AsyncIterator[MeasuredServer]:
-    """Run a server whose route does nothing, as the upper limit."""
+    """Run a server whose route does nothing."""
     (port,) = ports.reserve_free(1)
     environment = {"TOKEN_ISSUER": stack.env["TOKEN_ISSUER"], "JWKS_URL": stack.env["JWKS_URL"], "NOOP_PORT": str(port)}
     async with running("noop", [sys.executable, "-m", "bench.noop"], environment, port):
@@ -102,7 +102,7 @@ async def empty_route(stack: Stack) -> AsyncIterator[MeasuredServer]:
 
 @asynccontextmanager
 async def raw_app(key: str) -> AsyncIterator[MeasuredServer]:
-    """Run the app without a framework that only computes the HMAC, as the floor of the cost of a webhook."""
+    """Run the app without a framework that only computes the HMAC."""
     (port,) = ports.reserve_free(1)
     environment = {"PAYSTACK_SECRET_KEY": key, "RAW_PORT": str(port)}
     async with running("raw", [sys.executable, "-m", "bench.raw"], environment, port):

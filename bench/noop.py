@@ -1,4 +1,4 @@
-"""Routes that do nothing, on the same server with the same middleware as a service: the upper limits of the routes of the services."""
+"""Routes that do nothing, on the same server with the same middleware as a service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,7 @@
 """The least that an order can cost: one ASGI app without a framework, under the server of the services, with the same check of access
 tokens.
 
-It runs the same statements on asyncpg. It validates no field, has no limits, logs nothing and counts nothing.
+It runs the same statements on asyncpg. It validates no field, has no rate limits, logs nothing and counts nothing.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The least that the product routes can cost: the same SQL on asyncpg, on the same server with the same middleware as a service.
+"""What the product routes are compared with: the same SQL on asyncpg, on the same server with the same middleware as a service.
 
 At its start the app takes from catalog's code the text of the statements with their arguments. For each request it takes a connection of
 asyncpg's pool, which has as many as catalog, and runs the statement; a search has a second one. Postgres writes the JSON of each product,

@@ -1,7 +1,7 @@
 """The peer of the product routes: Django REST framework under gunicorn with one sync worker, on the same tables and rows.
 
-The project is created by `django-admin startproject`; models, serializers and views are those of its tutorial, with the same fields,
-filters and page size as catalog's. Tags are prefetched, and the connections to Postgres are persistent.
+The project is created by `django-admin startproject`; models, serializers and views are written as in its tutorial, with the same
+fields, filters and page size as catalog's. Tags are prefetched, and the connections to Postgres are persistent.
 """
 
 import asyncio

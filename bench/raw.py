@@ -1,4 +1,4 @@
-"""The floor of the webhook intake: an ASGI app without a framework, which reads the body, computes its HMAC, answers and stores nothing."""
+"""The least that a webhook can cost: an ASGI app without a framework, which reads the body, computes the HMAC, answers, stores nothing."""
 
 import hmac
 import os
@@ -16,7 +16,7 @@ async def app(
 ) -> None:
     """Answer 200 if the signature is right, else 401."""
     if scope["type"] != "http":
-        raise RuntimeError("only HTTP is served; uvicorn then runs without a lifespan")
+        raise RuntimeError("only HTTP is served")
     body, more = b"", True
     while more:
         message = await receive()

@@ -100,7 +100,7 @@ def _memory_table(results: Results) -> Table:
 
 
 def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
-    table = Table("ratio", "median", "min–max", "expected", "", title="Ratios between figures of the same round")
+    table = Table("ratio", "median", "min–max", "bar", "", title="Ratios between figures of the same round")
     for ratio in results.ratios():
         met = (
             ""
@@ -109,9 +109,9 @@ def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
             if ratio.value >= ratio.expected_minimum
             else "[red]missed[/]"
         )
-        expected = "" if ratio.expected_minimum is None else f"≥ {ratio.expected_minimum:g}"
+        bar = "" if ratio.expected_minimum is None else f"≥ {ratio.expected_minimum:g}"
         mark = " [yellow]noisy[/]" if ratio.name in noisy else ""
-        table.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), expected, met + mark)
+        table.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), bar, met + mark)
     for name in results.missing_peers:
         table.add_row(f"compared with {escape(name)}", "skipped", "", "", "")
     return table
@@ -119,7 +119,9 @@ def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
 
 def _growth(megabytes: float) -> str:
     names, sessions, bar = auth_memory.NAMES, auth_memory.SESSIONS, auth_memory.MAX_MEGABYTES
-    return f"after {names:,} attacked names and {sessions:,} sessions: {megabytes:+.1f} MB (bar: at most +{bar:g} MB)"
+    return (
+        f"after {names:,} attacked user names and {sessions:,} sessions: {megabytes:+.1f} MB (bar: at most +{bar:g} MB)"
+    )
 
 
 def _span(values: Sequence[float], form: str) -> str:

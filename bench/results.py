@@ -25,7 +25,7 @@ Measured = MeasuredServer | MeasuredRoute | MeasuredWork
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The ratio of two figures, one value per round. `expected_minimum`: a smaller ratio is reported as missed."""
+    """The ratio of two figures, one value per round. `expected_minimum`: the bar; a smaller ratio is reported as missed."""
 
     name: str
     rounds: list[float]

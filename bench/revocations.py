@@ -1,6 +1,6 @@
 """The cost of the revocation list: the same access tokens verified without revocations and with ENTRIES of them, in this process.
 
-Each round uses new verifiers, which have verified none of the tokens, so every token costs a signature.
+Each turn uses a new verifier, which has verified none of the tokens, so each token costs the verification of a signature.
 """
 
 import secrets
@@ -17,13 +17,13 @@ from kit.revocations import Revocations
 ENTRIES = 10_000
 TOKENS = 400
 TURNS = 5
-"""The two verifiers take turns within a round, because the clock of a shared machine varies."""
+"""The two verifiers take turns within a round, because the speed of a shared machine varies."""
 
 KID, ISSUER, AUDIENCE = "bench", "http://bench", "shop"
 
 
 def new_tokens(key: rsa.RSAPrivateKey) -> list[str]:
-    """Return access tokens of as many accounts and sessions."""
+    """Return TOKENS access tokens, each of another account and session."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,

@@ -17,7 +17,7 @@ from dev.stack.stack import Stack
 
 ACCOUNT_CONNECTIONS = 16
 """For the routes that read an account. auth reads over five connections to Postgres, and refuses a request that has waited two seconds for
-one of them: with 64, it refuses some when the machine is busy."""
+one of them: over 64 connections to auth, it refuses some when the machine is busy."""
 
 
 class Refused(Exception):

@@ -45,7 +45,7 @@ class WorstQueries:
     queries: Round | None = None
 
     def ratios(self) -> dict[str, float]:
-        """Return the 99th percentile on the quiet server by that during the queries, for each kind."""
+        """Return the 99th percentile on the quiet server divided by that during the queries, for each kind."""
         return {kind: _p99(took) / _p99(self.loaded[kind]) for kind, took in self.quiet.items()}
 
 

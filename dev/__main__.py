@@ -7,7 +7,8 @@ COMMANDS = {
     "run": ("dev.cli.run", "start the whole shop on this machine, until Ctrl-C"),
     "demo": (
         "dev.cli.demo",
-        "make one purchase (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys; TRANSFER=1: by bank transfer)",
+        "make one purchase (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys; TRANSFER=1: by bank transfer; "
+        "SERVER=1: a merchant's server buys for its customer)",
     ),
     "chaos": ("dev.cli.chaos", "make purchases while processes are killed at random (SECONDS=120, SEED=number)"),
     "fuzz": ("dev.cli.fuzz", "send requests generated from the OpenAPI documents (EXAMPLES=100, SEED=number)"),

@@ -44,7 +44,7 @@ echo "installing $(grep -c '==' "$wanted") packages into .venv ($(.venv/bin/pyth
 .venv/bin/$pip install --quiet --require-hashes --requirement requirements/uv.txt
 # uv does not read pip's configuration, which may name a mirror.
 index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$(.venv/bin/$pip config get global.index-url 2>/dev/null || true)}}}
-# With bytecode, or the ten processes of the first start would all compile the same files.
+# --compile-bytecode, or each process of the first start would compile the same files.
 if ! env ${index:+"UV_DEFAULT_INDEX=$index"} .venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes \
     --requirement "$wanted"; then
     echo "uv did not succeed: installing with pip, which may take a minute" >&2

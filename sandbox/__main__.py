@@ -13,7 +13,7 @@ Serve an offline emulator of Paystack until SIGTERM or Ctrl-C. Its settings are 
   SANDBOX_PUBLIC_URL      origin of the checkout page for browsers          the address of the server
   SANDBOX_WEBHOOK_URL     receiver of webhooks                              none are sent
   SANDBOX_DATABASE        SQLite file                                       in memory
-  SANDBOX_TIME_SCALE      multiplies the shortened waits                    1
+  SANDBOX_TIME_SCALE      multiplies the waits of webhooks and disputes     1
   SANDBOX_REFUND_SECONDS  duration of each of the two steps of a refund     1
   LOG_LEVEL               DEBUG, INFO, WARNING or ERROR                     INFO
 """

@@ -42,7 +42,7 @@ class Buyer:
         return await self.start_payment(await self.order(product or self.plenty))
 
     async def order(self, product: Json) -> Json:
-        """Place an order for one to three items. Raises TooLate if the product is sold out."""
+        """Place an order for one to three units. Raises TooLate if the product is sold out."""
         try:
             return await self._client.order(self._headers, product, self.rng.randint(1, 3))
         except UnexpectedAnswer as refusal:

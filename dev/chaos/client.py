@@ -77,7 +77,7 @@ class Answers:
 
 @dataclass(slots=True)
 class Acknowledged:
-    """The ids of the rows that a service acknowledged with 201 or 202. They must exist after any crash. `orders`: by customer."""
+    """What a service acknowledged with 201 or 202. It must exist after any crash. `orders`: ids by customer. `payments`: references."""
 
     orders: dict[str, set[str]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""SQL of the snapshot: the rows of the databases of payments and catalog that the invariants compare, and the work queues of all services.
+"""SQL of the snapshot: the rows of payments and catalog that the invariants compare, and the unfinished work of all services.
 
 Stock is counted by variant, and its `id` is that of the variant. A product without options has one variant, with the same id.
 """
@@ -48,7 +48,7 @@ CATALOG = {
         LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN deliveries d ON d.order_id = o.id GROUP BY s.variant_id, s.on_hand, s.reserved
     """,
 }
-# The work queues of each service. When all work is done, they hold finished entries only.
+# When all work of a service is done, these queries find no row.
 UNFINISHED = {
     "payments": {
         "webhook_events": "SELECT status AS state, key, error FROM webhook_events WHERE status <> 'processed'",

@@ -61,7 +61,7 @@ def growth(before: Mapping[str, Usage | None], now: Mapping[str, Usage | None]) 
 
 
 def open_connections(connections: Sequence[Row]) -> Iterator[str]:
-    """Yield a message for each connection with a long transaction or statement, and for each process name with too many connections."""
+    """Yield a message for each connection with a long transaction or statement, and for each application name with too many connections."""
     for row in connections:
         if row["state"].startswith("idle in transaction") and row["seconds"] > MAX_IDLE_IN_TRANSACTION_SECONDS:
             yield f"{row['name']}: {row['state']} for {row['seconds']:.0f} s"

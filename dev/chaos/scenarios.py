@@ -7,7 +7,7 @@ from dev.chaos.buyer import Buyer
 
 RESERVATION_SECONDS = 15
 EXTENDED_RESERVATION_SECONDS = 20
-"""How long an order with a started payment stays reserved. A checkout without an end extends the reservation to its maximum."""
+"""How long an order with a started payment stays reserved. If the checkout does not expire, it extends the reservation to its maximum."""
 
 OTHER_CURRENCY = "GHS"
 
@@ -101,7 +101,7 @@ async def pay_as_guest(buyer: Buyer) -> None:
 
 
 async def transfer_from_slow_bank(buyer: Buyer) -> None:
-    """The payer returns and payments verifies while the transfer is on its way. Some transfers arrive after the order has expired."""
+    """The payer returns and verifies the payment while the transfer is on its way. Some transfers arrive after the order has expired."""
     payment = await buyer.order_and_start_payment(buyer.scarce if buyer.rng.random() < 0.3 else buyer.plenty)
     sent = asyncio.create_task(buyer.transfer(payment, after_ms=buyer.rng.randrange(500, 25_000)))
     await asyncio.gather(sent, buyer.return_from_checkout(payment), buyer.verify(payment))

@@ -25,7 +25,7 @@ QUERY_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An unfinished entry of a work queue. `table`: the table with its service, for example payments.outbox."""
+    """A row with unfinished work. `table`: its table with the service, for example payments.outbox."""
 
     table: str
     state: str
@@ -97,7 +97,7 @@ class SnapshotReader:
         return snapshot
 
     async def unfinished(self) -> list[Unfinished]:
-        """Return the unfinished entries of the work queues: webhook events, inboxes, outboxes and refunds."""
+        """Return the unfinished work: webhook events, inbox entries, outbox rows and refunds."""
         found = []
         for service, tables in UNFINISHED.items():
             for table, rows in (await self._query(service, tables)).items():

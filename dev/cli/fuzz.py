@@ -23,7 +23,7 @@ SETTINGS = {
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
     "RATE_LIMIT_PER_ACCOUNT_TOTAL": "1000000",
 }
-"""Each run gets new tokens, which must live as long as the run. All requests come from one account."""
+"""Each run gets new tokens, which must live as long as the run. All requests of a run come from one account."""
 DEFAULT_EXAMPLES = 100
 terminal = Terminal(highlight=False, soft_wrap=True)
 

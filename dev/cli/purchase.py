@@ -73,7 +73,7 @@ class Purchase:
         return await self.register(f"ada-{self.suffix}@example.com")
 
     async def register(self, email: str) -> Headers:
-        """Register an account, verify its address if the mail catcher has the mail, log in and return the Authorization header."""
+        """Register an account, verify its address if there is a mail catcher, log in and return the Authorization header."""
         account = {"email": email, "password": secrets.token_urlsafe(18), "name": "Ada"}
         url = f"{self.shop.auth}/auth/users"
         await self.calls.call(f"{email} registers", "POST", url, json=account)
@@ -162,4 +162,4 @@ class Purchase:
         return str((await self.calls.request("GET", url, headers=buyer))["status"])
 
     async def after_delivery(self, order: Json, buyer: Headers) -> None:
-        """Do what a variant does with the delivered order: nothing."""
+        """Use the delivered order. Only some variants do."""

@@ -11,7 +11,7 @@ SCOPES = ("orders:write_for", "payments:write_for")
 
 
 class ServerPurchase(Purchase):
-    """A program buys for its customer. Behind GATEWAY, the program is that of CLIENT_ID and CLIENT_SECRET."""
+    """A program buys for its customer: that of CLIENT_ID and CLIENT_SECRET, or a new one, which needs the database of auth."""
 
     who = "the server"
 

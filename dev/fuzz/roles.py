@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-ROLES = ("anonymous", "customer", "operator")
+ROLES = ("anonymous", "customer", "administrator")
 MAX_WAIT_SECONDS = 60.0
 PASSWORD = "fuzz correct horse battery staple"  # noqa: S105 -- of accounts in a temporary stack
 

@@ -39,12 +39,15 @@ async def run(service: str, url: str, role: str, token: str, *options: str) -> R
     environment["SCHEMATHESIS_HOOKS"] = str(HOOKS)
     if token:
         command += ["--header", f"Authorization: Bearer {token}"]
-    code, output = await execute(command, environment)
+    try:
+        code, output = await execute(command, environment)
+    except TimeoutError:
+        return Result(service, role, False, f"schemathesis did not finish within {SECONDS:g} s")
     return Result(service, role, code == 0, output)
 
 
 async def execute(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command and return its exit code and its output."""
+    """Run a command and return its exit code and its output. Raises TimeoutError after SECONDS."""
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

@@ -55,7 +55,7 @@ def category_count(size: int) -> int:
 
 
 async def seed(url: str, owner_url: str | None, size: int, advance: Advance) -> None:
-    """Insert `size` products with all that belongs to them, and a fifth as many orders. Rows that exist stay as they are.
+    """Insert `size` products with all that belongs to them, and `order_count(size)` orders. Rows that exist stay as they are.
 
     `advance` is called with each number of rows that are done, in total `total_rows(size)`. With the URL of the role that owns the tables,
     the index of the search is filled in larger steps, and the statistics of the tables are updated. Raises NotStarted.

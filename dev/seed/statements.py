@@ -1,4 +1,5 @@
-"""The SQL of the seed. Every value comes from a hash of the row's number, so that each run makes the same rows.
+"""The SQL of the seed. Values come from hashes of the row's number, so that each run makes the same rows, except for some
+times.
 
 A statement inserts the rows with the numbers from $1 to $2, and leaves those that exist.
 """
@@ -18,7 +19,7 @@ def _random(purpose: int | str, n: str = "n") -> str:
     return _RANDOM.format(n=n, purpose=purpose)
 
 
-# A tree of five levels: 20 categories at the top, with 10, 5, 2 and 1 or 2 categories below each.
+# A tree of five levels: 20 categories at the top, with 10, 5, 2 and at most 1 category below each.
 INSERT_CATEGORIES = """
 INSERT INTO categories (id, slug, name, parent_id)
 SELECT md5('category ' || n)::uuid, 'seed-category-' || n, 'Category ' || n,
@@ -38,7 +39,7 @@ SELECT md5('tag ' || n)::uuid, lower(($3::text[])[n]) FROM generate_series($1::b
 ON CONFLICT DO NOTHING
 """
 
-# The names of the tags are the parameter {tags}.
+# {tags}: the parameter with the names of the tags.
 _TAG_PICKS = f"""
     SELECT n, tags.id AS tag_id, min(position) AS position
     FROM generate_series($1::bigint, $2::bigint) AS n

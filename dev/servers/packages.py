@@ -22,7 +22,7 @@ LOCK_FILE = Path("/run/shop-rabbitmq-server.lock")
 
 LOCK_POLL_SECONDS = 0.2
 INSTALL_SECONDS = 900
-LOCK_SECONDS = 300
+DPKG_LOCK_SECONDS = 300
 """How long apt-get waits for another program that installs packages, for example the automatic updates of the system."""
 
 POLICY_FILE = Path("/usr/sbin/policy-rc.d")
@@ -44,7 +44,7 @@ async def rabbitmq_server(console: Console) -> Path:
 
 
 async def _acquire(lock: int) -> None:
-    """Wait until no other stack installs RabbitMQ: two apt-get fail, and the script exists before the package is complete.
+    """Wait until no other stack installs RabbitMQ: a second apt-get fails, and the script exists before the package is complete.
 
     Raises NotStarted after INSTALL_SECONDS.
     """
@@ -68,7 +68,7 @@ async def install(console: Console) -> Path:
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "rabbitmq-server"]):
             program = Program(
                 name="apt-get",
-                command=["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}", *arguments],
+                command=["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={DPKG_LOCK_SECONDS}", *arguments],
                 env=env,
                 cwd=Path("/"),
                 log_file=Path(folder) / "apt-get.log",

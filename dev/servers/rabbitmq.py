@@ -14,7 +14,7 @@ from dev.process.ports import LOOPBACK, is_free
 from dev.process.program import NotReady, NotStarted, Program
 from dev.servers.state import State
 
-# Debian's wrapper on the PATH requires root or the rabbitmq account; this is the script that the wrapper calls.
+# Debian's wrapper on the PATH requires root or the user rabbitmq; this is the script that the wrapper calls.
 DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 NODE = "shop@localhost"
 # AMQP 0-9-1, sections 4.2.2 and 4.2.3: the client's first bytes, and the type of the frame that the server answers with.
@@ -45,7 +45,7 @@ def port_mapper() -> Path:
 
 
 class RabbitMQ:
-    """A node in its own folder. Its users are those of deploy/rabbitmq/ and an administrator, with random passwords; there is no guest."""
+    """A node in its own folder. Its users are those of deploy/rabbitmq/ and an administrator, with random passwords; no `guest`."""
 
     def __init__(self, folder: Path, ports: tuple[int, int, int], state: State) -> None:
         self._folder = folder.absolute()

@@ -43,11 +43,11 @@ class Configuration:
     admin_password: str
 
     def url(self, name: str) -> str:
-        """Return the URL of an API or a worker, or an empty string if this stack does not run it."""
+        """Return the URL of a process, or an empty string if this stack does not run it."""
         return f"http://{LOOPBACK}:{self.ports[name]}" if name in self.ports else ""
 
     def env(self, name: str) -> dict[str, str]:
-        """Return the environment of an API, a worker or the sandbox. Only the workers receive the URL of the broker."""
+        """Return the environment of a process. Only the workers receive the URL of the broker."""
         service, _, worker = name.partition("-")
         own = getattr(self, f"_{service}")()
         if worker and service in self.broker.services:

@@ -66,7 +66,7 @@ async def test_purchases_when_dumps_are_restored_are_consistent(
             await run_postgres_tool("pg_restore", *how, "-d", urls[service], str(tmp_path / service))
     for command in ("backfill", "republish"):
         await stack.run_command("payments", command, "--from", began.isoformat())
-    # The fixture checks I1 to I5. Payments that the dump does not contain are held with their reference.
+    # Payments that the dump does not contain are held with their reference.
     await Invariants(stack).check()
     print("after", [tuple(row) for row in await rows("payments", query)])
     delivered = "SELECT 1 FROM orders WHERE status = 'pending' AND id IN (SELECT order_id FROM deliveries)"

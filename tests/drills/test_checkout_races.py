@@ -1,4 +1,4 @@
-"""Two hundred reservations race the end of a checkout or of a transfer account: delivered or refunded, never both, never neither."""
+"""Two hundred payments at the end of their checkout or transfer account: delivered or refunded, never both, never neither."""
 
 import random
 from collections import Counter

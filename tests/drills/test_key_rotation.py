@@ -1,4 +1,4 @@
-"""A rotation of the signing keys in real time: stock verifiers, with their default caches, refuse no token."""
+"""A rotation of the signing keys in real time: unchanged verifiers of well-known libraries, with their default caches, refuse no token."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Rushes for the last items of a product."""
+"""Rushes for the last units of a product."""
 
 import asyncio
 from collections import Counter

@@ -11,7 +11,7 @@ SECONDS = "11"
 
 
 @pytest.mark.parametrize(
-    ("service", "role"), [("auth", "anonymous"), ("catalog", "customer"), ("payments", "operator")]
+    ("service", "role"), [("auth", "anonymous"), ("catalog", "customer"), ("payments", "administrator")]
 )
 async def test_generated_requests_have_the_documented_answers(service: str, role: str, shop: StackClient) -> None:
     token = await access_token(shop.env, shop.client, role)

@@ -28,7 +28,7 @@ class FakeDeliveries(httpx.AsyncBaseTransport):
     calls: list[httpx.Request] = field(default_factory=list)
 
     def deliver(self, reference: str | None, order_id: UUID | None = None, **changes: Any) -> None:
-        """Add a delivery of now of an order of 500 naira."""
+        """Add a delivery, made now, of an order of 500 naira."""
         row = {
             "order_id": str(order_id or uuid4()),
             "payment_reference": reference,

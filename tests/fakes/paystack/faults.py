@@ -1,4 +1,4 @@
-"""Faults that a test orders for the next calls, and calls that are held until the test releases them."""
+"""Faults that a test plans for the next calls, and calls that are held until the test releases them."""
 
 import asyncio
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Hold:
 
 
 @dataclass
-class _Order:
+class _PlannedFault:
     fault: Fault
     operation: str | None
     reference: str | None
@@ -57,9 +57,9 @@ class _Order:
 
 @dataclass
 class Faults:
-    """The faults that are ordered, first come first served."""
+    """The planned faults. A call gets the first one that is for it."""
 
-    orders: list[_Order] = field(default_factory=list)
+    planned: list[_PlannedFault] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
 
     def add(
@@ -74,10 +74,10 @@ class Faults:
 
         `after_effect`: the call is carried out, and then the fault is its answer.
         """
-        self.orders += [_Order(fault, operation, reference, times, after_effect) for fault in faults]
+        self.planned += [_PlannedFault(fault, operation, reference, times, after_effect) for fault in faults]
 
     def clear(self) -> None:
-        self.orders.clear()
+        self.planned.clear()
 
     def hold(self, operation: str) -> Hold:
         """Hold the calls of an operation before they are carried out."""
@@ -85,15 +85,15 @@ class Faults:
         self.holds.append(hold)
         return hold
 
-    def take(self, operation: str, reference: str | None) -> _Order | None:
-        """Return the fault for this call, if one is ordered."""
-        for order in self.orders:
-            if order.operation in {None, operation} and order.reference in {None, reference}:
-                if order.times is not None:
-                    order.times -= 1
-                    if order.times == 0:
-                        self.orders.remove(order)
-                return order
+    def take(self, operation: str, reference: str | None) -> _PlannedFault | None:
+        """Return the planned fault for this call, if there is one."""
+        for planned in self.planned:
+            if planned.operation in {None, operation} and planned.reference in {None, reference}:
+                if planned.times is not None:
+                    planned.times -= 1
+                    if planned.times == 0:
+                        self.planned.remove(planned)
+                return planned
         return None
 
     async def wait(self, operation: str) -> None:

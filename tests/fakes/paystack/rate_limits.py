@@ -19,7 +19,7 @@ class Clock:
 class RateLimits:
     """Count calls and answer 429 beyond the limit, with the x-ratelimit headers where `announced`.
 
-    Paystack counts buckets with the same limit together.
+    As at Paystack, calls of verify are counted apart from the others only if their limits differ.
     """
 
     clock: Clock

@@ -1,4 +1,4 @@
-"""The fake's HTTP side: an httpx transport that records calls, answers them, and fails as a test orders."""
+"""The fake's HTTP side: an httpx transport that records calls, answers them, and fails as a test plans."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class FakePaystack(Endpoints, httpx.AsyncBaseTransport):
     before_call: Callable[[], None] = lambda: None
     after_call: Callable[[], None] = lambda: None
 
-    # What tests ask and order.
+    # What tests ask and plan.
 
     def calls_to(self, *operations: str) -> list[Call]:
         """Return the calls of these operations, such as `verify` or `refund`, in order."""
@@ -76,7 +76,7 @@ class FakePaystack(Endpoints, httpx.AsyncBaseTransport):
         times: int | None = 1,
         after_effect: bool = False,
     ) -> None:
-        """Order faults for the next calls; see Faults.add."""
+        """Plan faults for the next calls; see Faults.add."""
         self.faults.add(*faults, operation=operation, reference=reference, times=times, after_effect=after_effect)
 
     def lose_answers(self, operation: str | None = None, times: int | None = 1) -> None:
@@ -88,7 +88,7 @@ class FakePaystack(Endpoints, httpx.AsyncBaseTransport):
         self.fail(httpx.ConnectError("down"), times=None)
 
     def recover(self) -> None:
-        """Forget all ordered faults."""
+        """Forget all planned faults."""
         self.faults.clear()
 
     def hold(self, operation: str) -> Hold:
@@ -127,10 +127,10 @@ class FakePaystack(Endpoints, httpx.AsyncBaseTransport):
         return found
 
     def _carry_out(self, call: Call, answer: Callable[[], httpx.Response]) -> httpx.Response:
-        order = self.faults.take(call.operation, call.reference)
-        if order is not None and not order.after_effect:
-            return response(order.fault, call.request)
+        planned = self.faults.take(call.operation, call.reference)
+        if planned is not None and not planned.after_effect:
+            return response(planned.fault, call.request)
         self.before_call()
         found = answer()
         self.after_call()
-        return found if order is None else response(order.fault, call.request)
+        return found if planned is None else response(planned.fault, call.request)

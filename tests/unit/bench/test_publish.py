@@ -12,7 +12,7 @@ DOCUMENT: dict[str, Any] = {
         "intake / raw": {"median": 0.5, "rounds": [0.4, 0.5, 0.6], "expected_minimum": 0.45},
         "sweep": {"median": 1.0, "rounds": [1.0], "expected_minimum": None},
     },
-    "auth_memory": "after 10,000 attacked names: +12.0 MB (bar: at most +20 MB)",
+    "auth_memory": "after 10,000 attacked user names: +12.0 MB (bar: at most +20 MB)",
     "per_second": {"webhook intake": {"median": 3225.4, "rounds": [3225.4]}},
 }
 
@@ -30,7 +30,7 @@ def test_results_when_published_twice_are_in_the_page_once(tmp_path: Path) -> No
     assert "| sweep | 1.00 |  |  |" in text
     assert "| webhook intake | 3,225 |" in text
     assert "A CPU, 2 cores" in text
-    assert text.count("auth's memory after 10,000 attacked names: +12.0 MB (bar: at most +20 MB).") == 1
+    assert text.count("auth's memory after 10,000 attacked user names: +12.0 MB (bar: at most +20 MB).") == 1
 
 
 def test_page_without_the_markers_is_refused(tmp_path: Path) -> None:

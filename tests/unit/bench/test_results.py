@@ -88,7 +88,7 @@ def test_report_when_auth_has_grown_too_much_then_missed(tmp_path: Path, monkeyp
     monkeypatch.setattr(report, "LATEST", tmp_path / "latest.json")
     console = Console(file=io.StringIO(), width=200)
     report.show(measured_results(), console)
-    text = "after 10,000 attacked names and 1,000 sessions: +21.5 MB (bar: at most +20 MB)"
+    text = "after 10,000 attacked user names and 1,000 sessions: +21.5 MB (bar: at most +20 MB)"
     assert f"auth's memory {text}: missed" in console.file.getvalue()  # type: ignore[attr-defined]
     report.write(measured_results(), quick=False)
     assert json.loads((tmp_path / "latest.json").read_text())["auth_memory"] == text
