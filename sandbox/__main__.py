@@ -20,7 +20,7 @@ Serve an offline emulator of Paystack until SIGTERM or Ctrl-C. Its settings are 
 
 
 def main() -> int:
-    """Serve, or print the help. Only then is the server imported, because that takes longer than to print the help."""
+    """Serve, or print the help without importing the server, which would take longer."""
     arguments = sys.argv[1:]
     if any(argument in {"-h", "--help"} for argument in arguments):
         print(HELP, end="")  # noqa: T201

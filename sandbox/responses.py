@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse
 
 
 def compact_json(value: Any) -> bytes:
-    """Encode JSON as Node does: no spaces, and no escapes for slashes and letters. Errors: ValueError for NaN and Infinity."""
+    """Encode JSON as Node does: no spaces, and no escapes for slashes and letters. Raises ValueError for NaN and Infinity."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # a lone surrogate, which Node escapes

@@ -151,7 +151,7 @@ class WrongSchemaVersion(Exception):
 
 
 def create_tables(connection: sqlite3.Connection, at: int) -> None:
-    """Create the tables in an empty database. `at`: milliseconds since 1970. Errors: WrongSchemaVersion."""
+    """Create the tables in an empty database. `at`: milliseconds since 1970. Raises WrongSchemaVersion."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == VERSION:
         return

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     attempts take one second, and an hour takes five seconds."""
     refund_seconds: float = Field(1.0, ge=0, le=86_400)
     """Duration of each of the two steps of a refund (to processing, then to its final status), which take days at Paystack.
-    At 0, refunds change only by control calls."""
+    At 0, refunds do not change by themselves."""
     secret_key: SecretStr = Field(SecretStr(""), validation_alias="PAYSTACK_SECRET_KEY")
     """sk_test_… or sk_live_…. It authenticates callers, signs webhooks and selects the domain (test or live)."""
     secret_key_file: Path | None = Field(None, validation_alias="PAYSTACK_SECRET_KEY_FILE")

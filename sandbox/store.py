@@ -73,7 +73,7 @@ class Store:
         self._thread: threading.Thread | None = None
 
     async def open(self) -> None:
-        """Start the thread and create the tables. Errors: OSError, sqlite3.Error, WrongSchemaVersion."""
+        """Start the thread and create the tables. Raises OSError, sqlite3.Error, WrongSchemaVersion."""
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = loop.create_future()
         thread = threading.Thread(target=self._work, args=(loop, opened), name="sandbox-store", daemon=True)
@@ -89,7 +89,7 @@ class Store:
             self._thread = None
 
     async def run(self, job: Job[T]) -> T:
-        """Run `job` in the store's thread. Errors: those of the job, and TimeoutError."""
+        """Run `job` in the store's thread. Raises the errors of the job, and TimeoutError."""
         if self._thread is None:
             raise RuntimeError("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

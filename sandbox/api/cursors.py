@@ -37,7 +37,7 @@ class Cursor:
 
 
 def parse_cursor(query: QueryParams, limit: int) -> Cursor:
-    """Parse `next` or `previous`. Errors: InvalidParams for an invalid cursor, and if both are sent."""
+    """Parse `next` or `previous`. Raises InvalidParams for an invalid cursor, and if both are sent."""
     below, above = _parse_id(query, "next"), _parse_id(query, "previous")
     if below is not None and above is not None:
         raise InvalidParams("Send either next or previous, not both")

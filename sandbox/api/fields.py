@@ -10,7 +10,7 @@ FIELD_LIMIT = 200
 
 
 def parse_fields(content_type: str, body: bytes) -> dict[str, Any]:
-    """Return the fields of a JSON or form body. Errors: InvalidParams."""
+    """Return the fields of a JSON or form body. Raises InvalidParams."""
     try:
         if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELD_LIMIT))
@@ -33,7 +33,7 @@ def is_utf8(text: str) -> bool:
 
 
 def optional_string(fields: dict[str, Any], name: str, max_length: int) -> str | None:
-    """Return a string field, or None when it is absent or empty. Errors: InvalidParams."""
+    """Return a string field, or None when it is absent or empty. Raises InvalidParams."""
     value = fields.get(name)
     if value is None or value == "":
         return None
@@ -43,7 +43,7 @@ def optional_string(fields: dict[str, Any], name: str, max_length: int) -> str |
 
 
 def required_string(fields: dict[str, Any], name: str, max_length: int) -> str:
-    """Return a string field. Errors: InvalidParams, also when it is absent or empty."""
+    """Return a string field. Raises InvalidParams, also when it is absent or empty."""
     value = optional_string(fields, name, max_length)
     if value is None:
         raise InvalidParams(f"{name} is required")

@@ -68,7 +68,7 @@ class DisputeLifecycle:
         request: DisputeRequest,
         delivery: DeliveryOptions = DEFAULT_DELIVERY,
     ) -> tuple[Dispute, Transaction]:
-        """Open a dispute of a paid transaction. Errors: ControlReferenceNotFound, NotDisputable, AlreadyDisputed."""
+        """Open a dispute of a paid transaction. Raises ControlReferenceNotFound, NotDisputable, AlreadyDisputed."""
         transaction, amount = self._find_disputable(connection, request)
         at = now()
         due_at = self._hours_after(at, request.hours)
@@ -100,7 +100,7 @@ class DisputeLifecycle:
     def update(
         self, connection: sqlite3.Connection, dispute_id: int, refund_amount: int, filename: str | None
     ) -> tuple[Dispute, Transaction]:
-        """Change the refund amount or the file. Errors: DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount."""
+        """Change the refund amount or the file. Raises DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount."""
         dispute, transaction = self._find_awaiting_merchant(connection, dispute_id, refund_amount)
         changed = replace(
             dispute,
@@ -111,7 +111,7 @@ class DisputeLifecycle:
         return queries.save(connection, changed), transaction
 
     def add_evidence(self, connection: sqlite3.Connection, dispute_id: int, evidence: dict[str, str | None]) -> Dispute:
-        """Store evidence in place of earlier evidence. Errors: DisputeNotFound, DisputeNotAwaitingMerchant."""
+        """Store evidence in place of earlier evidence. Raises DisputeNotFound, DisputeNotAwaitingMerchant."""
         dispute, _ = self._find_awaiting_merchant(connection, dispute_id, 0)
         at = now()
         timestamps = {"createdAt": iso_timestamp(at), "updatedAt": iso_timestamp(at)}
@@ -123,7 +123,7 @@ class DisputeLifecycle:
     ) -> tuple[Dispute, Transaction]:
         """Resolve the dispute if the merchant accepts it. If the merchant declines it, leave the decision to the bank.
 
-        Errors: DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount.
+        Raises DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount.
         """
         dispute, transaction = self._find_awaiting_merchant(connection, dispute_id, response.refund_amount)
         at = now()
@@ -151,13 +151,13 @@ class DisputeLifecycle:
         resolution: DisputeResolution,
         delivery: DeliveryOptions,
     ) -> tuple[Dispute, Transaction]:
-        """Resolve a dispute at the request of a control call. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        """Resolve a dispute at the request of a control call. Raises DisputeNotFound, DisputeAlreadyResolved."""
         return self._resolve(connection, *self._find_open(connection, dispute_id), resolution, delivery)
 
     def remind(
         self, connection: sqlite3.Connection, dispute_id: int, delivery: DeliveryOptions = DEFAULT_DELIVERY
     ) -> tuple[Dispute, Transaction]:
-        """Send a reminder. The next scheduled step of the dispute does not move. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        """Send a reminder. The next scheduled step of the dispute does not move. Raises DisputeNotFound, DisputeAlreadyResolved."""
         dispute, transaction = self._find_open(connection, dispute_id)
         return self._remind(connection, dispute, transaction, dispute.next_step_at, delivery)
 
@@ -259,7 +259,7 @@ class DisputeLifecycle:
 
 
 def find_with_transaction(connection: sqlite3.Connection, dispute_id: int) -> tuple[Dispute, Transaction]:
-    """Find a dispute and its transaction. Errors: DisputeNotFound, also when the transaction was deleted."""
+    """Find a dispute and its transaction. Raises DisputeNotFound, also when the transaction was deleted."""
     dispute = queries.find(connection, dispute_id)
     transaction = transaction_queries.find_by_id(connection, dispute.transaction_id) if dispute else None
     if dispute is None or transaction is None:

@@ -18,14 +18,14 @@ RESOLUTIONS = (DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED)
 
 
 def parse_id(value: str) -> int:
-    """Parse the numeric id in a path. Errors: DisputeNotFound for any other string."""
+    """Parse the numeric id in a path. Raises DisputeNotFound for any other string."""
     if not NUMERIC_ID.fullmatch(value):
         raise DisputeNotFound
     return int(value)
 
 
 def parse_refund_amount(fields: dict[str, Any]) -> int:
-    """Return subunits; 0 means that nothing is refunded. Errors: AmountMissing, AmountNotInteger, InvalidAmount."""
+    """Return subunits; 0 means that nothing is refunded. Raises AmountMissing, AmountNotInteger, InvalidAmount."""
     amount = fields.get("refund_amount")
     if amount is None or amount == "":
         raise AmountMissing("refund_amount is required")
@@ -39,18 +39,18 @@ def parse_refund_amount(fields: dict[str, Any]) -> int:
 
 
 def parse_filename(fields: dict[str, Any]) -> str | None:
-    """Return the name of an uploaded file. Errors: InvalidParams."""
+    """Return the name of an uploaded file. Raises InvalidParams."""
     return optional_string(fields, "uploaded_filename", 200)
 
 
 def parse_evidence(fields: dict[str, Any]) -> dict[str, str | None]:
-    """Return all evidence fields. Errors: InvalidParams."""
+    """Return all evidence fields. Raises InvalidParams."""
     required = {name: required_string(fields, name, TEXT_LENGTH) for name in REQUIRED_EVIDENCE}
     return required | {name: optional_string(fields, name, TEXT_LENGTH) for name in OPTIONAL_EVIDENCE}
 
 
 def parse_response(fields: dict[str, Any]) -> MerchantResponse:
-    """Parse the body of resolve. Errors: InvalidParams, and those of parse_refund_amount."""
+    """Parse the body of resolve. Raises InvalidParams, and the errors of `parse_refund_amount`."""
     value = required_string(fields, "resolution", 50)
     resolution = next((each for each in RESOLUTIONS if each == value), None)
     if resolution is None:

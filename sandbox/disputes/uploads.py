@@ -21,7 +21,7 @@ def signed_url(origin: str, key: bytes, name: str) -> str:
 
 
 def check_signature(key: bytes, name: str, expires: int, signature: str) -> None:
-    """Check the signature and the expiry time of an upload URL. Errors: UploadRefused."""
+    """Check the signature and the expiry time of an upload URL. Raises UploadRefused."""
     expected = _signature(key, name, expires).encode()
     if not hmac.compare_digest(expected, signature.encode()) or expires < time.time():
         raise UploadRefused

@@ -127,7 +127,7 @@ class FaultInjector:
         self._window_ends_at = 0.0
 
     def count_call(self) -> dict[str, str]:
-        """Count a call against the rate limit and return the rate limit headers of its response. Errors: RateLimited."""
+        """Count a call against the rate limit and return the rate limit headers of its response. Raises RateLimited."""
         limit = self.faults.rate_limit
         if limit is None:
             return {}

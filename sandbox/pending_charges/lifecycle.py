@@ -35,7 +35,7 @@ class PendingChargeLifecycle:
     def open(self, connection: sqlite3.Connection, transaction: Transaction, choice: ChannelChoice) -> Changed:
         """Open a charge, in place of an earlier one that the payer left. The new charge can outlive the payment session.
 
-        Errors: AlreadyPaid, SessionExpired, ChargeInProgress, and those of `offers.check_choice`.
+        Raises AlreadyPaid, SessionExpired, ChargeInProgress, and the errors of `offers.check_choice`.
         """
         if transaction.paid:
             raise AlreadyPaid
@@ -69,7 +69,7 @@ class PendingChargeLifecycle:
     def transfer(self, connection: sqlite3.Connection, transaction: Transaction, transfer: Transfer) -> Changed:
         """Send money to the account of the charge. Opens a charge if the payer has chosen no transfer.
 
-        Errors: AlreadyPaid, ChargeInProgress, and those of `open`.
+        Raises the errors of `open`.
         """
         charge = self._find_active(connection, transaction)
         if charge is None or charge.channel != Channel.BANK_TRANSFER:
@@ -90,20 +90,20 @@ class PendingChargeLifecycle:
     ) -> Changed:
         """Approve a charge of USSD, QR or mobile money in place of the payer. A one-time code counts as entered correctly.
 
-        Errors: AlreadyPaid, ChargeInProgress, NoPendingCharge.
+        Raises AlreadyPaid, ChargeInProgress, NoPendingCharge.
         """
         charge = self._waiting(connection, transaction, WAITING_FOR_PAYER)
         return self._send(connection, transaction, charge, transaction.requested_amount, after_ms, delivery)
 
     def submit_otp(self, connection: sqlite3.Connection, transaction: Transaction, otp: str) -> Changed:
-        """Enter the one-time code. A wrong one ends the charge. Errors: AlreadyPaid, ChargeInProgress, NoPendingCharge."""
+        """Enter the one-time code. A wrong one ends the charge. Raises AlreadyPaid, ChargeInProgress, NoPendingCharge."""
         charge = self._waiting(connection, transaction, (PendingChargeStatus.SEND_OTP,))
         if otp != offers.TEST_OTP:
             return self._fail(connection, transaction, charge, WRONG_OTP)
         return self._send(connection, transaction, charge, transaction.requested_amount, 0, DEFAULT_DELIVERY)
 
     def reject(self, connection: sqlite3.Connection, transaction: Transaction) -> Changed:
-        """Reject a charge in place of the payer. Errors: AlreadyPaid, ChargeInProgress, NoPendingCharge."""
+        """Reject a charge in place of the payer. Raises AlreadyPaid, ChargeInProgress, NoPendingCharge."""
         charge = self._waiting(connection, transaction, WAITING_FOR_PAYER)
         return self._fail(connection, transaction, charge, REJECTED)
 
@@ -128,7 +128,7 @@ class PendingChargeLifecycle:
         return queries.next_due_at(connection)
 
     def _find_active(self, connection: sqlite3.Connection, transaction: Transaction) -> PendingCharge | None:
-        """Return the charge that the payer can still act on. Errors: AlreadyPaid, ChargeInProgress."""
+        """Return the charge that the payer can still act on. Raises AlreadyPaid, ChargeInProgress."""
         if transaction.paid:
             raise AlreadyPaid
         charge = queries.find(connection, transaction.id)

@@ -57,7 +57,7 @@ PROVIDERS: dict[tuple[Channel, str], dict[str, Provider]] = {
 
 
 def channels_of(transaction: Transaction) -> list[Channel]:
-    """Return the channels that the checkout page offers: those of the currency that initialize did not exclude."""
+    """Return the channels that the checkout page offers: those of the currency, unless initialize or a minimum excludes them."""
     requested = transaction.requested_channels
     offered = CHANNELS.get(transaction.currency, (Channel.CARD,))
     return [
@@ -86,7 +86,7 @@ def providers_of(transaction: Transaction, channel: Channel) -> dict[str, Provid
 def check_choice(transaction: Transaction, choice: ChannelChoice) -> str | None:
     """Return the provider of a choice, or None if the channel has no providers.
 
-    Errors: ChannelNotAvailable, BelowTransferMinimum, ProviderNotAvailable.
+    Raises ChannelNotAvailable, BelowTransferMinimum, ProviderNotAvailable.
     """
     if _below_minimum(transaction, choice.channel):
         raise BelowTransferMinimum

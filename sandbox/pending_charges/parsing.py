@@ -21,7 +21,7 @@ LONGEST_LIFETIME = 8 * 3_600_000
 
 
 def parse_choice(fields: dict[str, Any]) -> ChannelChoice:
-    """Return the channel that the body names by an object of its own. Errors: InvalidParams."""
+    """Return the channel that the body names by an object of its own. Raises InvalidParams."""
     named = [channel for channel in PROVIDER_FIELD if isinstance(fields.get(channel), dict)]
     if len(named) != 1:
         raise InvalidParams(f"Send exactly one of: {', '.join(PROVIDER_FIELD)}")

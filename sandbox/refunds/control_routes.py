@@ -21,7 +21,7 @@ class RefundChange(DeliveryControls):
 
 @router.post("/refunds/{refund_id}")
 async def change_refund(refund_id: RowId, change: RefundChange, state: CurrentState) -> ApiResponse:
-    """Change the status of a refund now, and send its webhook. Afterwards, only control calls change the refund.
+    """Change the status of a refund now, and send its webhook. Afterwards, only control calls and the retry of a refund change it.
 
     No webhook is sent for a skipped status. A processed or failed refund cannot be changed: 409.
     """

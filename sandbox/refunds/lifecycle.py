@@ -45,7 +45,7 @@ class RefundRequest:
 
 
 class RefundLifecycle:
-    """Carries out the steps of refunds. `step_seconds`: duration of each of the two timed steps; 0: only control calls change refunds."""
+    """Carries out the steps of refunds. `step_seconds`: duration of each of the two timed steps; 0: there are no timed steps."""
 
     def __init__(self, dispatcher: WebhookDispatcher, step_seconds: float) -> None:
         self._dispatcher = dispatcher
@@ -56,7 +56,7 @@ class RefundLifecycle:
     ) -> tuple[Refund, Transaction]:
         """Create a pending refund.
 
-        Errors: TransactionNotFound, NotPaid, CurrencyDiffers, RefundTooSmall, RefundTooLarge; InsufficientBalance without `enough_balance`.
+        Raises TransactionNotFound, NotPaid, CurrencyDiffers, RefundTooSmall, RefundTooLarge; without `enough_balance` InsufficientBalance.
         """
         transaction = _find_transaction(connection, request.transaction)
         if not transaction.paid:
@@ -86,7 +86,7 @@ class RefundLifecycle:
     def set_outcome(
         self, connection: sqlite3.Connection, refund_id: int, outcome: RefundOutcome, delivery: DeliveryOptions
     ) -> Refund:
-        """Change the status at the request of a control call, and stop the timed steps. Errors: RefundNotFound, RefundFinished."""
+        """Change the status at the request of a control call, and stop the timed steps. Raises RefundNotFound, RefundFinished."""
         refund = queries.find(connection, refund_id)
         if refund is None:
             raise RefundNotFound
@@ -97,7 +97,7 @@ class RefundLifecycle:
     def retry(self, connection: sqlite3.Connection, refund_id: int, currency: str) -> Refund:
         """Continue a refund that needed the payer's bank account. Its final status becomes processed.
 
-        Errors: RefundNotFound, RefundNotRetryable, CurrencyDiffers.
+        Raises RefundNotFound, RefundNotRetryable, CurrencyDiffers.
         """
         refund = queries.find(connection, refund_id)
         if refund is None:

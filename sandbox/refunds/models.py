@@ -29,7 +29,7 @@ class Refund:
     updated_at: int
     refunded_at: int | None
     next_step_at: int | None
-    """Time of the next timed step. None: only control calls change the refund."""
+    """Time of the next timed step; None: there is none."""
 
     @classmethod
     def from_row(cls, row: Any) -> Self:

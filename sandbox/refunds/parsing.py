@@ -14,14 +14,14 @@ NOTE_LENGTH = 1_000
 
 
 def parse_refund_id(value: str) -> int:
-    """Parse the numeric id in a path. Errors: RefundNotFound for any other string."""
+    """Parse the numeric id in a path. Raises RefundNotFound for any other string."""
     if not NUMERIC_ID.fullmatch(value):
         raise RefundNotFound
     return int(value)
 
 
 def parse_refund_request(fields: dict[str, Any]) -> RefundRequest:
-    """Parse the body of POST /refund. Errors: TransactionMissing, AmountNotInteger, InvalidAmount, InvalidParams."""
+    """Parse the body of POST /refund. Raises TransactionMissing, AmountNotInteger, InvalidAmount, InvalidParams."""
     amount = fields.get("amount")
     return RefundRequest(
         transaction=_parse_transaction(fields.get("transaction")),
@@ -33,7 +33,7 @@ def parse_refund_request(fields: dict[str, Any]) -> RefundRequest:
 
 
 def parse_account_currency(fields: dict[str, Any]) -> str:
-    """Parse the payer's bank account in the body of a retry, and return its currency. Errors: InvalidParams."""
+    """Parse the payer's bank account in the body of a retry, and return its currency. Raises InvalidParams."""
     details = fields.get("refund_account_details")
     if not isinstance(details, dict):
         raise InvalidParams("refund_account_details is required")

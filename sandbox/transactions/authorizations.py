@@ -41,7 +41,7 @@ def find_active(connection: sqlite3.Connection, code: str) -> Authorization | No
 
 
 def find_usable(connection: sqlite3.Connection, code: str, email: str) -> Authorization:
-    """Return the authorization to charge. Errors: CardNotUsable if it is not active, EmailDiffers for the email of another payer."""
+    """Return the authorization to charge. Raises CardNotUsable if it is not active, EmailDiffers for the email of another payer."""
     authorization = find_active(connection, code)
     if authorization is None:
         raise CardNotUsable

@@ -60,7 +60,7 @@ class PaymentAttempt:
 def apply_attempt(
     connection: sqlite3.Connection, dispatcher: WebhookDispatcher, transaction: Transaction, attempt: PaymentAttempt
 ) -> Transaction:
-    """Apply an attempt in the store's thread. Errors: AlreadyPaid."""
+    """Apply an attempt in the store's thread. Raises AlreadyPaid."""
     if transaction.paid:
         raise AlreadyPaid
     if attempt.outcome == ChargeOutcome.FAILED:

@@ -31,7 +31,8 @@ class Payment(DeliveryControls):
         None, pattern=r"^[A-Z]{3}$", description="Reported currency. Omitted: the requested currency."
     )
     fees: Subunits | None = Field(
-        None, description="Reported fees. Omitted: the fees of the tariff. null: fees that are not known."
+        None,
+        description="Reported fees. Omitted: the fees of the tariff (`pos` and `ussd`: not known). null: not known.",
     )
     domain: Domain | None = Field(
         None, strict=False, description="Reported domain. Omitted: the domain of the secret key."

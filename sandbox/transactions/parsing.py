@@ -31,7 +31,7 @@ REFERENCE = re.compile(r"[A-Za-z0-9.=_-]{1,200}")
 
 
 def parse_initialize(fields: dict[str, Any]) -> NewTransaction:
-    """Parse the fields of initialize. Errors: AmountMissing, AmountNotInteger, CurrencyNotSupported, EmailMissing, InvalidAmount,
+    """Parse the fields of initialize. Raises AmountMissing, AmountNotInteger, CurrencyNotSupported, EmailMissing, InvalidAmount,
     InvalidEmail, InvalidParams.
     """
     return NewTransaction(
@@ -49,7 +49,7 @@ def parse_initialize(fields: dict[str, Any]) -> NewTransaction:
 def parse_amount(value: Any) -> int:
     """Return subunits. 100, "100" and 100.0 are the same amount.
 
-    Errors: AmountMissing; AmountNotInteger for fractions; InvalidAmount for zero, negative and too large amounts.
+    Raises AmountMissing, AmountNotInteger for fractions, and InvalidAmount for zero, negative and too large amounts.
     """
     if value is None or value == "":
         raise AmountMissing

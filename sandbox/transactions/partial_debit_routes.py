@@ -22,7 +22,7 @@ from sandbox.transactions.saved_card_errors import PartialDebitNotSupported
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
 
 CURRENCY = "NGN"
-"""Paystack's test API refused GHS; other currencies are not known."""
+"""Paystack's test API refused GHS. Whether it accepts other currencies is not known."""
 PARTIAL_DEBIT = {
     "type": "object",
     "required": ["email", "amount", "authorization_code", "currency"],
@@ -74,6 +74,6 @@ async def partial_debit(request: Request, state: CurrentState) -> Response:
 
 
 def _parse_at_least(fields: dict[str, Any]) -> int:
-    """Return the smallest amount that may be charged, in subunits. Errors: those of `parse_amount`."""
+    """Return the smallest amount that may be charged, in subunits. Raises the errors of `parse_amount`."""
     value = fields.get("at_least")
     return 0 if value is None or value == "" else parse_amount(value)

@@ -13,7 +13,7 @@ from sandbox.transactions.models import Transaction
 async def charge(state: State, reference: str, attempt: PaymentAttempt) -> Transaction:
     """Apply an attempt to a transaction. A failed or abandoned transaction can still be paid.
 
-    Errors: ControlReferenceNotFound, SessionExpired, AlreadyPaid.
+    Raises ControlReferenceNotFound, SessionExpired, AlreadyPaid.
     """
 
     def job(connection: sqlite3.Connection) -> Transaction:

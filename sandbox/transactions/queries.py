@@ -27,7 +27,7 @@ def add(
     domain: Domain,
     entry_point: str = "transaction_initialize",
 ) -> Transaction:
-    """Insert an unpaid transaction. Errors: DuplicateReference, also if the existing transaction failed or was abandoned."""
+    """Insert an unpaid transaction. Raises DuplicateReference, also if the existing transaction failed or was abandoned."""
     at, timeout = now(), integration_queries.find_session_timeout(connection)
     row = connection.execute(
         "INSERT INTO transactions (reference, access_code, domain, status, email, customer, amount, requested_amount,"

@@ -37,6 +37,6 @@ async def receiver() -> AsyncIterator[WebhookReceiver]:
 
 @pytest.fixture
 async def merchant(receiver: WebhookReceiver) -> AsyncIterator[Merchant]:
-    """A sandbox of its own with webhooks. A failed delivery is repeated after 10 ms; refunds change only by control calls."""
+    """A sandbox of its own with webhooks. A failed delivery is repeated after 10 ms; refunds do not change by themselves."""
     async with in_process_sandbox(webhook_url=receiver.url, time_scale=0.01) as merchant:
         yield merchant

@@ -30,7 +30,7 @@ class NodeSdk:
         self._process = process
 
     async def __call__(self, call: str, key: str = KEY, **fields: Any) -> dict[str, Any]:
-        """Call `transaction.initialize` or the like. Returns the response of the SDK, which hides the HTTP status. Errors: SdkError."""
+        """Call `transaction.initialize` or the like. Returns the response of the SDK, which hides the HTTP status. Raises SdkError."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         resource, operation = call.split(".")
