@@ -23,16 +23,21 @@ def parse_amount(typed: str) -> Money:
         subunits, currency = parse_money(typed)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    _check_range(subunits)
+    if not 1 <= subunits <= MAX_AMOUNT:
+        raise typer.BadParameter(f"use an amount from 0.01 to {format_money(MAX_AMOUNT, '')[1:]}")
     return Money(subunits, currency)
 
 
 def refund_amount(amount: Money | None, subunits: int | None) -> Money | None:
-    """Return the amount of --amount or --subunits, or None without both. Raises BadParameter if both are given."""
+    """Return the amount of --amount or --subunits, or None without both.
+
+    Raises BadParameter if both are given, or if there are too many subunits.
+    """
     if amount is not None and subunits is not None:
         raise typer.BadParameter("use --amount or --subunits, not both")
     if subunits is not None:
-        _check_range(subunits)
+        if not 1 <= subunits <= MAX_AMOUNT:
+            raise typer.BadParameter(f"use 1 to {MAX_AMOUNT} subunits", param_hint="--subunits")
         return Money(subunits, None)
     return amount
 
@@ -42,8 +47,3 @@ def check_currency(payment: Payment, amount: Money | None) -> None:
     paid = payment.paid_currency or payment.currency
     if amount is not None and amount.currency not in {None, paid}:
         raise RefundCurrencyDiffers(f"The payment was paid in {paid}, and the amount is in {amount.currency}.")
-
-
-def _check_range(subunits: int) -> None:
-    if not 1 <= subunits <= MAX_AMOUNT:
-        raise typer.BadParameter(f"use an amount from 0.01 to {format_money(MAX_AMOUNT, '')[1:]}")

@@ -11,6 +11,12 @@ async def test_refund_requests_an_amount_or_everything_for_the_worker_to_send(co
     refund = ("refund", one.reference, "--reason", "one item short", "--expected-status", "succeeded")
     for wrong in ((), ("--all", "--amount", "1.00"), ("--subunits", "1", "--amount", "1.00")):
         assert (await command.run(*refund, *wrong)).code == 2
+    for option, typed, most in (
+        ("--amount", "10000000.01", "10,000,000.00"),
+        ("--subunits", "1000000001", "1000000000 subunits"),
+    ):
+        above = await command.run(*refund, option, typed)
+        assert (above.code, f"to {most}" in above.err) == (2, True), above.err
     part = (await command.run(*refund[:4], "--amount", "NGN 100.00", "--json")).json
     assert (part["amount"], part["status"], part["requested_by"]) == (10_000, "requested", OPERATOR)
     rest = await command.run(*refund, "--all")
