@@ -98,7 +98,8 @@ class PaymentData(PaidOrderData):
 
 class PaymentStartedData(PaymentData):
     payable_until: AwareDatetime | None = Field(
-        default=None, description="The payer can pay until this time. Absent if it is not known"
+        default=None,
+        description="The payer can pay until this time. Absent if the checkout has no end, or its end is not known",
     )
 
 
@@ -201,7 +202,16 @@ class AccountChangedData(AccountPersonData):
 
 
 class AccountMergedData(AccountPersonData):
-    """`email` and `name` are those of the account into which the guest was merged."""
+    """`email` and `name` are those of `merged_into`."""
+
+    email: Text | None = Field(
+        default=None,
+        max_length=320,
+        description="The e-mail address of `merged_into`; absent if that account has been deleted since",
+    )
+    name: Text | None = Field(
+        default=None, max_length=200, description="The display name of `merged_into`, if it has one"
+    )
 
     merged_into: UUID = Field(description="The account that owns what belonged to `account_id`")
 
@@ -241,7 +251,7 @@ class PaymentStarted(Event):
 
 
 class PaymentSucceeded(Event):
-    """The amount of the order was paid, in its currency and in our mode. The order can be delivered."""
+    """The order can be delivered: its amount was paid in its currency and our mode, or an operator accepted or bound the payment."""
 
     source: Literal["/payments"] = "/payments"
     type: Literal[EventType.PAYMENT_SUCCEEDED] = EventType.PAYMENT_SUCCEEDED

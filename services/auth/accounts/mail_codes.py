@@ -3,8 +3,8 @@ customers: a person who reads the mails of an administrator, or guesses a code, 
 
 The device gets a challenge of 256 random bits, which only it has. After the mail was sent, the database has only the SHA-256 of challenge
 and code, so its reader cannot find the code by trying a million of them. Five attempts are allowed. With the limit of wrong codes for an
-address (mail_limits.py), a guesser has twenty attempts a day, 1 in 50,000. While the limit is used up, codes for this address are refused,
-and the owner logs in with the password instead.
+address (mail_limits.py), a guesser has at most forty attempts on the first day, 1 chance in 25,000, and twenty on each further day. While
+the limit is used up, codes for this address are refused, and the owner logs in with the password instead.
 """
 
 import hashlib

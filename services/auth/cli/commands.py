@@ -80,7 +80,7 @@ def grant(
     email: Email,
     role: Annotated[str, typer.Option("--role", help="admin or support (reads orders and payments).")] = "admin",
 ) -> None:
-    """Give a registered account a staff role. It takes effect at the next login or refresh. If the account loses scopes, its sessions end.
+    """Give a registered account a staff role. It takes effect at the next login. If the account loses scopes, its sessions end.
 
     The administrator that AUTH_ADMIN_EMAIL names needs no command, and cannot get another role: auth creates the account when it starts.
     """

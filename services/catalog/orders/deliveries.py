@@ -35,7 +35,7 @@ ReferencesParam = Annotated[
     list[ReferenceText],
     Query(
         max_length=MAX_REFERENCES,
-        description="Only the orders that the payment with this reference paid for, also if not delivered yet; repeat it for several",
+        description="Only the order that the payment with this reference paid for; repeat it for several",
     ),
 ]
 PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items on the page")]
@@ -61,8 +61,8 @@ class DeliveryView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     status: OrderStatus = Field(description="Status of the order")
     delivered_at: datetime | None = Field(
-        description="When the order was delivered; null if the order is paid but not delivered; only requests with `reference` return such "
-        "orders"
+        description="When the order was delivered; null if it is paid but not delivered: only requests with `reference` and without `from` "
+        "and `to` return such orders"
     )
 
 
@@ -92,8 +92,8 @@ async def list_deliveries(
 ) -> DeliveryPage:
     """Return the deliveries of a period, oldest first, to compare them with payments. They contain no personal data.
 
-    With `reference`, return all orders for which these payments paid, and ignore `limit` and `cursor`. Requires the scope
-    `orders:read`.
+    With `reference`, return the orders for which these payments paid, and ignore `limit` and `cursor`. Those that are not delivered yet
+    are left out if `from` or `to` is set. Requires the scope `orders:read`.
     """
     period = _period(from_, to)
     if reference:

@@ -159,7 +159,7 @@ async def cancel_order(
 )
 async def erase_address(order_id: OrderId, caller: AnyCaller, actor: AnyActor, session: DatabaseTransaction) -> None:
     """Erase the address of an order, and its tracking numbers. Its customer can do that when the order is shipped, cancelled, expired or
-    refunded.
+    refunded, and at any time if it has no `shipped` item.
 
     With the scope `orders:manage`, staff can erase the address of any order at any time.
     """

@@ -58,7 +58,8 @@ def bind(
 
     Only a payment that is held because its reference was unknown (`unknown_reference`) can be bound: it has no order.
 
-    Exit code 1: the payment does not exist, is not held or has an order already, or the order is not found or has another amount.
+    Exit code 1: the payment does not exist, is not held or has an order already, or the order is not found, is neither pending nor
+    expired, or has another amount.
     """
     call(f"{ACTIONS}.holds:bind", reference, order_id, reason, token, as_json=as_json)
 

@@ -37,7 +37,7 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     """Fetch missed webhook events from Paystack and store them. The worker processes them.
 
     Without --from and --to: the events since the last complete backfill, except those of the last two minutes: Paystack may still
-    deliver them.
+    deliver them. Only with --to: the events of the 72 hours before it.
     Exit code 1: the backfill is incomplete.
     """
     check_period(since, until)

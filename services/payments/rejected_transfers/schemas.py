@@ -59,7 +59,7 @@ class RejectedTransferView(ResponseModel):
     payment: str | None = Field(description="Reference of the payment; null if it is not known")
     amount: int | None = Field(description="Amount of the transfer, in subunits; null if Paystack did not report it")
     currency: str | None = Field(
-        description="Currency of the payment, ISO 4217 code: Paystack does not report the currency of the transfer"
+        description="Currency of the payment, ISO 4217 code, or null: Paystack does not report the currency of the transfer"
     )
     reason: str | None = Field(description="Paystack's code for why it rejected the transfer, such as INCORRECT_AMOUNT")
     message: str | None = Field(description="The reason in Paystack's words")
