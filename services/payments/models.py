@@ -47,7 +47,8 @@ PAID_NOT_FULLY_REFUNDED = frozenset(
 SUCCEEDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
 )
-"""The statuses of payments that have succeeded at some time. A payment that was refunded while held is REFUNDED and never succeeded."""
+"""The statuses of payments that have succeeded at some time. REFUNDED is also the status of those that were refunded while held:
+`has_succeeded` excludes them."""
 
 
 class Base(DeclarativeBase):
@@ -159,6 +160,11 @@ class Payment(Base):
         return {**person, "external_id": self.customer_external_id}
 
     @property
+    def has_succeeded(self) -> bool:
+        """True if payment.succeeded was published. A payment that was refunded while it was held keeps its `held_reason`."""
+        return self.status in SUCCEEDED and self.held_reason is None
+
+    @property
     def received(self) -> int:
         """The paid amount in subunits of `paid_currency`; 0 while unpaid."""
         return self.paid_amount or 0
@@ -167,6 +173,10 @@ class Payment(Base):
     def refundable(self) -> int:
         """The paid amount minus the processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
         return self.received - self.refunded_amount
+
+
+HAS_SUCCEEDED = Payment.status.in_(SUCCEEDED) & Payment.held_reason.is_(None)
+"""Condition: payments that have succeeded, as `has_succeeded` says."""
 
 
 class Dispute(Base):

@@ -16,7 +16,7 @@ from kit.messaging import outbox
 from services.payments import events as payment_events
 from services.payments.db import sessions
 from services.payments.ledger.models import LedgerEntry, LedgerTransaction, MovementKind
-from services.payments.models import SUCCEEDED, Dispute, OutboxRow, Payment
+from services.payments.models import Dispute, OutboxRow, Payment
 from services.payments.rejected_transfers.matching import event_of
 from services.payments.rejected_transfers.models import RejectedTransfer
 from services.payments.statuses import PaymentStatus
@@ -147,8 +147,7 @@ async def _events_of(session: AsyncSession, payment_ids: Collection[int]) -> lis
 
 def _payment_events(payment: Payment) -> Iterator[Event]:
     """Yield the events that describe the current state of a payment, without its disputes."""
-    # A payment that was refunded while it was held still has a held_reason: payment.succeeded was never published for it.
-    if payment.status in SUCCEEDED and payment.held_reason is None:
+    if payment.has_succeeded:
         yield payment_events.succeeded(
             payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at
         )

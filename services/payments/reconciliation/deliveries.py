@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from contracts.money import format_money
 from contracts.reasons import HeldReason
 from services.payments.deliveries_client import MAX_REFERENCES, DeliveriesClient, DeliveryRow
-from services.payments.models import SUCCEEDED, Payment
+from services.payments.models import HAS_SUCCEEDED, SUCCEEDED, Payment
 from services.payments.reconciliation.report import DifferenceKind, Report
 from services.payments.refunds.models import Refund
 from services.payments.refunds.undeliverable_orders import REQUESTED_BY
@@ -46,7 +46,7 @@ class PaymentRow(NamedTuple):
 
     @property
     def has_succeeded(self) -> bool:
-        """True if payment.succeeded was published. A payment that was refunded while it was held never succeeded."""
+        """True if payment.succeeded was published (Payment.has_succeeded)."""
         return self.status in SUCCEEDED and self.held_reason is None
 
     def describe(self) -> str:
@@ -109,9 +109,12 @@ class DeliveryComparison:
 
         Their delivery was on another day, or there is none. `seen`: the references in the deliveries of the day.
         """
-        succeeded = (Payment.status.in_(SUCCEEDED), Payment.held_reason.is_(None), Payment.order_id.is_not(None))
         query = select(*COLUMNS).where(
-            Payment.created_at >= start, Payment.created_at < end, *succeeded, Payment.amount > 0
+            Payment.created_at >= start,
+            Payment.created_at < end,
+            HAS_SUCCEEDED,
+            Payment.order_id.is_not(None),
+            Payment.amount > 0,
         )
         last_id = 0
         while True:

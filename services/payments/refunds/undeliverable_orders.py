@@ -14,7 +14,7 @@ from contracts.reasons import UndeliverableReason
 from kit.db.after_commit import after_commit
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund
-from services.payments.models import SUCCEEDED, Payment
+from services.payments.models import HAS_SUCCEEDED, Payment
 from services.payments.refunds import requests
 from services.payments.refunds.models import Refund
 
@@ -69,12 +69,10 @@ async def _find_contradiction(session: AsyncSession, event: OrderUndeliverable, 
     if (payment.amount, payment.currency) != (data.amount, data.currency):
         stated, known = format_money(data.amount, data.currency), format_money(payment.amount, payment.currency)
         return f"the event states {stated}; the amount of payment {data.reference} is {known}"
-    if payment.status not in SUCCEEDED:
+    if not payment.has_succeeded:
         return f"payment {data.reference} is {payment.status}: no payment.succeeded was published for it"
     if data.reason == UndeliverableReason.ALREADY_PAID:
-        others = exists().where(
-            Payment.order_id == data.order_id, Payment.id != payment.id, Payment.status.in_(SUCCEEDED)
-        )
+        others = exists().where(Payment.order_id == data.order_id, Payment.id != payment.id, HAS_SUCCEEDED)
         if not (await session.execute(select(others))).scalar_one():
             return f"payment {data.reference} is the only one that paid for order {data.order_id}"
     return None

@@ -73,13 +73,23 @@ async def test_event_when_it_contradicts_its_payment_is_held_and_the_others_are_
     assert [refund.payment_id for refund in await all_refunds()] == [other.id]
 
 
-@pytest.mark.parametrize("status", ["pending", "failed", "abandoned", "held"])
+@pytest.mark.parametrize("status", ["pending", "failed", "abandoned", "held", "refunded"])
 async def test_event_when_its_payment_has_never_succeeded_is_held(status: str) -> None:
-    one = await create_payment(status=status, held_reason="amount_differs" if status == "held" else None)
+    one = await create_payment(status=status, held_reason="amount_differs" if status in {"held", "refunded"} else None)
     event = undeliverable(one)
     assert await handle(event) == {
         event.id: f"payment {one.reference} is {status}: no payment.succeeded was published for it"
     }
+    assert await all_refunds() == []
+
+
+async def test_event_when_the_other_payment_was_refunded_while_it_was_held_is_held() -> None:
+    """That payment never paid for the order."""
+    first = await create_paid_payment(status="refunded", held_reason="amount_differs", refunded_amount=50_000)
+    second = await create_paid_payment(order_id=first.order_id)
+    event = undeliverable(second, reason=UndeliverableReason.ALREADY_PAID)
+    expected = f"payment {second.reference} is the only one that paid for order {second.order_id}"
+    assert await handle(event) == {event.id: expected}
     assert await all_refunds() == []
 
 
