@@ -27,7 +27,7 @@ from services.catalog.orders.order_customer import OrderCustomer
 from services.catalog.orders.priced_items import PricedItem, load_priced_items
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.orders.status_tokens import status_tokens
-from services.catalog.orders.views import with_secrets
+from services.catalog.orders.views import complete_stored
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus, ProductKind, StockState
 from services.catalog.stock import levels
@@ -59,12 +59,12 @@ async def place_order(
         stored = await keys.find(session, IdempotencyKey, idempotent)
         if stored is None:
             raise
-        return await with_secrets(session, OrderView.model_validate(stored.body))
+        return await complete_stored(session, OrderView.model_validate(stored.body))
     with_stock_level = {item.variant_id: item for item in items if item.on_hand is not None}
     wanted_variants = {key: item.wanted_variant() for key, item in with_stock_level.items()}
     stored = await find_response_or_check_limits(session, customer, wanted_variants, idempotent)
     if stored is not None:
-        return await with_secrets(session, OrderView.model_validate(stored.body))
+        return await complete_stored(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, items, request.metadata or {})
     await _reserve(session, with_stock_level, order.id, customer)
     await _insert(session, order, items, customer, idempotent)

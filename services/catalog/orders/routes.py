@@ -41,7 +41,7 @@ from services.catalog.orders.order_customer import customer_of
 from services.catalog.orders.positions import OrderSort
 from services.catalog.orders.schemas import CancelOrder, OrderPage, OrderView, PlaceOrder
 from services.catalog.orders.transaction import OrderTransaction
-from services.catalog.orders.views import with_secrets, without_secrets
+from services.catalog.orders.views import as_stored, complete_stored
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
@@ -145,10 +145,10 @@ async def cancel_order(
     reason = None if request is None else request.reason
 
     async def cancelled() -> OrderView:
-        return without_secrets(await cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor))
+        return as_stored(await cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor))
 
     order = await keys.respond_once(session, IdempotencyKey, idempotent, OrderView, cancelled, status=200)
-    return await with_secrets(session, order)
+    return await complete_stored(session, order)
 
 
 @router.delete(

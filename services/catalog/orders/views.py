@@ -87,12 +87,12 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     ]
 
 
-def without_secrets(order: OrderView) -> OrderView:
+def as_stored(order: OrderView) -> OrderView:
     """Return the order as it is stored with an idempotency key: without its status token, and without its address, which can be erased."""
     return order.model_copy(update={"address": None, "status_token": ""})
 
 
-async def with_secrets(session: AsyncSession, order: OrderView) -> OrderView:
+async def complete_stored(session: AsyncSession, order: OrderView) -> OrderView:
     """Return the order of a stored response with its status token and the address that it still has."""
     address = (await load_addresses(session, [order.id])).get(order.id)
     return order.model_copy(update={"address": address, "status_token": status_tokens().token_of(order.id)})

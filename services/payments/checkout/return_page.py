@@ -71,7 +71,7 @@ HEADERS = {
 async def show_return_page(
     request: Request, clients: CurrentClients, trxref: Reference = None, reference: Reference = None
 ) -> Response:
-    """Verify the payment, then redirect the payer's browser to its `callback_url` with the parameter `reference`.
+    """Verify the payment, then redirect the payer's browser to its `callback_url` with the parameters `trxref` and `reference`.
 
     If the payment has no `callback_url`, show a page with the result.
     """

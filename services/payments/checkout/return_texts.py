@@ -136,7 +136,7 @@ def _waiting_for_transfer(payment: ShownPayment, now: datetime) -> PageText:
 
 
 def _failed_transfer(payment: ShownPayment) -> PageText:
-    """Say that no transfer was accepted, because its account number has expired, for example: the payer may have sent one after all."""
+    """Say that no transfer was accepted. The payer may have sent one nevertheless, for example to an account number that had expired."""
     return PageText(
         "Not paid",
         f"No bank transfer of {format_money(payment.amount, payment.currency)} was accepted for this payment. If you have sent one, "

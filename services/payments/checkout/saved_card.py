@@ -2,7 +2,7 @@
 
 The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
 until its result is known, no other charge is sent and no payment is started for the order, even with another idempotency key. A charge
-that waits for the payer's authorization on a page of the bank prevents only other charges.
+that the payer has to authorize on a page prevents only other charges.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
-from services.payments.checkout.session_end import payable_until
+from services.payments.checkout.checkout_end import payable_until
 from services.payments.checkout.start import (
     NOTHING_CHARGED,
     abandon,
@@ -73,9 +73,8 @@ async def charge_saved_card(
             return PaymentView.model_validate(locked.stored_response.body)
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
-        checkout_timeout = await paystack.integration.session_timeout()
-        # If the bank requires the payer's confirmation (a challenge), Paystack opens a checkout page during the call: at the latest when
-        # the call ends.
+        checkout_timeout = await paystack.integration.checkout_timeout()
+        # If the bank requires that the payer authorizes the charge, Paystack opens a checkout page, at the latest when the call ends.
         opened_at = datetime.now(UTC) + timedelta(seconds=CALL_SECONDS)
         ends_at = payable_until(opened_at, checkout_timeout, transfer_seconds=0)
         async with sessions.begin() as session:

@@ -20,9 +20,9 @@ from kit.messaging import outbox
 from kit.observability.tracing import traceparent
 from services.payments import events as payment_events
 from services.payments.catalog_client import CatalogClient, Order
+from services.payments.checkout.checkout_end import payable_until, transfer_seconds
 from services.payments.checkout.customer import PaymentCustomer, check_customer, customer_of, is_program
 from services.payments.checkout.return_urls import with_query
-from services.payments.checkout.session_end import payable_until, transfer_seconds
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import (
     AmountNotPayable,
@@ -136,7 +136,7 @@ async def _initialize_payment(
         else:
             opened_at = datetime.now(UTC)
             seconds = transfer_seconds(order.currency, request.channels, settings.payments_transfer_account_seconds)
-            ends_at = payable_until(opened_at, await paystack.integration.session_timeout(), seconds)
+            ends_at = payable_until(opened_at, await paystack.integration.checkout_timeout(), seconds)
             view = await _store_payment_page(sessions, payment.reference, initialized, ends_at)
             log_started(payment)
             return view

@@ -13,7 +13,7 @@ from services.payments.paystack.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The bank requires the payer's confirmation (a challenge): the payer confirms the charge on the checkout page at `authorization_url`.
+    """The bank requires that the payer authorizes the charge on the checkout page at `authorization_url`.
 
     Nothing is charged yet.
     """

@@ -112,7 +112,7 @@ async def _checkout_timeout(context: Context) -> CheckoutTimeout:
         return {"seconds": None, "error": "PAYSTACK_SECRET_KEY is not set"}
     try:
         async with asyncio.timeout(PAYSTACK_TIMEOUT_SECONDS):
-            return {"seconds": await context.clients.paystack.integration.fetch_session_timeout(), "error": None}
+            return {"seconds": await context.clients.paystack.integration.fetch_checkout_timeout(), "error": None}
     except (PaystackError, TimeoutError) as error:
         return {"seconds": None, "error": f"Paystack did not answer ({type(error).__name__})"}
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.payments.checkout.session_end import payable_until, transfer_seconds
+from services.payments.checkout.checkout_end import payable_until, transfer_seconds
 from services.payments.paystack.channels import Channel
 
 NOW, HOURS = datetime(2026, 11, 26, tzinfo=UTC), 8 * 3600
