@@ -1,4 +1,4 @@
-"""The audit log: one entry for each recorded act, mostly of an operator or administrator, written in the transaction of the act.
+"""The audit log: one entry for each recorded act, mostly of staff, written in the transaction of the act.
 
 Entries are never changed: a trigger refuses it, and the application's role has no privilege for it (kit/db/privileges.py). They are never
 deleted either: people write them, so a shop with a hundred acts a day writes 40,000 entries a year, about 20 MB.

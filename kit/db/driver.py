@@ -28,7 +28,7 @@ ENDED = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotC
 
 
 class ConnectionLost(Exception):
-    """The connection ended before the statement returned. It may have been committed or not."""
+    """The connection ended before the statement returned. The statement may have been committed or not."""
 
 
 class DriverStatement:

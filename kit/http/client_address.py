@@ -41,7 +41,7 @@ class TrustedProxies:
         self._limit_address_of = lru_cache(maxsize=4096)(self._find_limit_address)
 
     async def limit_address(self, scope: Scope) -> str | None:
-        """Return what limits count as the client's address: its IPv4 address or IPv6 /64 network. None if it is not known.
+        """Return the address under which limits count the client: its IPv4 address or IPv6 /64 network. None if it is not known.
 
         Providers give each IPv6 customer at least a /64, so one client has countless addresses, but few networks.
         """

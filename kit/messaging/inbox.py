@@ -1,4 +1,4 @@
-"""The inbox table: stores each message unchanged. Its effect is applied once; the processor retries failures (processor.py)."""
+"""The inbox table: stores each message. Its effect is applied once; the processor retries failures (processor.py)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def status_literal(status: EntryStatus) -> ColumnElement[str]:
 
 
 class InboxEntry:
-    """Mixin for an inbox table. Messages with the same `key` are the same message. `body` is the unchanged body."""
+    """Mixin for an inbox table. Messages with the same `key` are the same message. `body`: as received (but see personal_data.py)."""
 
     if TYPE_CHECKING:
         __tablename__: Any

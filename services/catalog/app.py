@@ -70,7 +70,7 @@ app = create_app(
     "Times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
-    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    # The URL contains a password, and all processes of the service have it: no further secret has to be configured.
     cursor_secret=settings.catalog_database_url.get_secret_value(),
     routers=[
         products.read_router,

@@ -1,4 +1,4 @@
-"""The errors that several folders of catalog answer with. Each docstring is the default `detail` of the response."""
+"""The errors that several folders of catalog answer with. The first line of each docstring is the default `detail` of the response."""
 
 from typing import ClassVar
 from uuid import UUID

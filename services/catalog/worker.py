@@ -34,6 +34,7 @@ async def work() -> None:
         for queue in (CATALOG_PAYMENTS, CATALOG_ACCOUNTS)
     )
     relay = Relay(engine, OutboxRow, amqp_url, [PAYMENTS_ORDERS], republish, notifier)
+    # Both consumers store events in this inbox, and have the same handler.
     processor = Processor(sessions, InboxRow, payments.handle_entries, notifier, topic="inbox")
     try:
         await runner.run_jobs(

@@ -79,12 +79,11 @@ app = create_app(
     description="Start payments at Paystack, charge saved cards, receive Paystack's webhooks, refund payments, respond to disputes.",
     checks={"database": schema_check("services.payments", engine)},
     lifespan=lifespan,
-    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    # The URL contains a password, and all processes of the service have it: no further secret has to be configured.
     cursor_secret=settings.payments_database_url.get_secret_value(),
     routers=[
         return_page.router,
         intake.router,
-        # The routers with fixed paths come first: /payments/{reference} would match these paths too.
         dispute_routes.router,
         webhook_routes.router,
         card_routes.router,

@@ -57,7 +57,7 @@ class StartPayment(RequestModel):
     order_id: UUID = Field(description="Id of the order to pay for")
     callback_url: ReturnUrl | None = Field(
         default=None,
-        description="URL to which the payer's browser is redirected after the payment, with the parameter `reference`. "
+        description="URL to which the payer's browser is redirected after the payment, with the parameters `trxref` and `reference`. "
         "If it is missing, this service shows its return page",
     )
     cancel_url: ReturnUrl | None = Field(
@@ -215,8 +215,8 @@ class PaymentView(ResponseModel):
     gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
     paystack_status: str | None = Field(
         default=None,
-        description="Paystack's last status of the transaction that was stored here: from a verification, or from the charge of a saved "
-        "card or a webhook event that changed the payment. `abandoned` beside the status `pending`: the payer has not paid so far, or has "
+        description="Paystack's status of the transaction when this service last stored it: after a verification, or when a webhook event "
+        "or the charge of a saved card changed the payment. `abandoned` beside the status `pending`: the payer has not paid so far, or has "
         "cancelled, and can still pay at `authorization_url`; null: none is stored yet",
     )
     last_rejected_transfer: LastRejectedTransfer | None = Field(

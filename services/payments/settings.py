@@ -148,7 +148,8 @@ class PaymentsSettings(Settings):
         ge=1,
         le=1_000_000,
         description="Maximum number of background calls per minute, of all processes together, under each of Paystack's rate limits. "
-        "75 % of a reported limit is never exceeded. Default: 75 % of the reported limit; until one is reported, of the documented limit",
+        "75 % of a reported limit is never exceeded. Default: 75 % of the reported limit; until one is reported, of 100 with a test "
+        "key and 600 with a live key",
     )
     payments_backfill_after_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"

@@ -48,6 +48,7 @@ async def work() -> None:
         "consumer": orders.run,
         "accounts consumer": accounts.run,
         "ended accounts": account_events.run,
+        # Both consumers store events in this inbox, and have the same handler.
         "inbox processor": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listener": listen,

@@ -1,4 +1,4 @@
-"""The errors of fulfilment. Each docstring is the default `detail` of the response."""
+"""The errors of fulfilment. The first line of each docstring is the default `detail` of the response."""
 
 from typing import ClassVar
 from uuid import UUID

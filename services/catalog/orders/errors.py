@@ -1,4 +1,4 @@
-"""The errors of orders. Each docstring is the default `detail` of the response."""
+"""The errors of orders. The first line of each docstring is the default `detail` of the response."""
 
 from typing import ClassVar
 from uuid import UUID

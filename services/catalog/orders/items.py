@@ -19,6 +19,6 @@ DELIVER_DIGITAL = (
 
 
 async def deliver_digital_items(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
-    """Record that the digital items of paid orders, which also have other items, are delivered. The caller has locked the orders."""
+    """Record that the digital items of paid orders that also have other items are delivered. The caller has locked the orders."""
     if order_ids:
         await session.execute(DELIVER_DIGITAL, {"orders": list(order_ids)})

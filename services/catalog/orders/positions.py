@@ -1,7 +1,8 @@
 """Read the positions of the orders that match filters, newest or oldest first.
 
-Each filter but `number`, words, ranges of amounts and `currency` has an index on its column, the time and the id. Its matches are read
-by this index, so only as many entries are read as the page has orders, however rare or old the matches are.
+Each filter but `number`, words, ranges of amounts and `currency` has an index on its column, the time and the id. With such a filter
+alone, only as many entries of its index are read as the page has orders, however rare or old the matches are. Of several filters, the first
+of `OrderFilter.conditions` is read by its index, and its matches are checked against the others.
 
 - `number` matches at most one order.
 - Words and ranges of amounts: if there are few matches, they are sorted. Otherwise orders are read by time until the page is full.

@@ -1,4 +1,4 @@
-"""The errors of stock. Each docstring is the default `detail` of the response."""
+"""The errors of stock. The first line of each docstring is the default `detail` of the response."""
 
 from typing import ClassVar
 

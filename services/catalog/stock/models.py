@@ -14,8 +14,8 @@ from services.catalog.statuses import StockMovementKind
 class StockLevel(Base):
     """The stock of a variant (stock/levels.py). A variant without a level is unlimited.
 
-    `reserved` can be greater than `on_hand`: after a count, or up to `backorder_limit`. Each page keeps free space for new versions of
-    its rows, and no index has a column that changes, so an update writes no index entry (a HOT update).
+    `reserved` can be greater than `on_hand`: by up to `backorder_limit`, or by any number after a count. Each page of the table keeps free
+    space for new versions of its rows, and no index has a column that changes, so an update writes no index entry (a HOT update).
     """
 
     __tablename__ = "stock_levels"

@@ -1,4 +1,4 @@
-"""The errors of tags. Each docstring is the default `detail` of the response."""
+"""The errors of tags. The first line of each docstring is the default `detail` of the response."""
 
 from kit.errors import Problem
 

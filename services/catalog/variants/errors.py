@@ -1,4 +1,4 @@
-"""The errors of variants. Each docstring is the default `detail` of the response."""
+"""The errors of variants. The first line of each docstring is the default `detail` of the response."""
 
 from kit.errors import Problem
 

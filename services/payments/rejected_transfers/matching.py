@@ -4,7 +4,7 @@ The webhook event has only Paystack's id of the transaction, and an unpaid payme
 transaction, whose reference is that of the payment. Nothing is guessed from the customer's e-mail address: a customer can have several
 unpaid payments.
 
-If Paystack refuses to answer, or its answer is not usable, it is asked again with growing pauses. After MAX_FAILURES the transfer needs an
+If Paystack refuses the request, or gives no usable answer, it is asked again with growing pauses. After MAX_FAILURES the transfer needs an
 operator, who can have it tried again (retry.py). If Paystack rejects our secret key (401) or the rate limit is used up (429), that
 says nothing about the transfer and does not count as a failure.
 """

@@ -117,7 +117,10 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
 
 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
-    """Schedule a verification of the payment of each charge that could not be parsed. If there is no such payment, the event fails."""
+    """Schedule a verification of the payment of each charge that could not be parsed.
+
+    If there is no such payment, the event fails, unless its reference is certainly not ours.
+    """
     invalid = [(event, event.reference) for event in events if event.charge_error and event.reference]
     references = {reference for _, reference in invalid}
     known = await _verify_soon(session, references)

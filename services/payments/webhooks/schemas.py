@@ -50,7 +50,9 @@ class WebhookEventView(ResponseModel):
         description="What this service does with events of this type: `used` (they can change something), `ignored` (they change nothing) "
         "or `unknown` (the type is not known; they change nothing). `status` says whether this event is processed; null if `event` is null",
     )
-    reference: str | None = Field(description="Reference of the payment; null if the event contains none")
+    reference: str | None = Field(
+        description="Reference of the payment; null if the event is not processed yet or contains none"
+    )
     identity: str | None = Field(
         description="Equal for all deliveries of one event. The events of two equal partial refunds have the same identity too; "
         "null if the event is not processed yet or cannot be parsed"
