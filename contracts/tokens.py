@@ -95,11 +95,11 @@ class AccessClaims(BaseModel):
     sid: str | None = Field(default=None, max_length=64, description="The session of the account; absent for a program")
     scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
     email: str | None = Field(
-        default=None, max_length=320, description="The account's e-mail address; absent for a program"
+        default=None, max_length=320, description="The account's e-mail address; absent for a guest or a program"
     )
     email_verified: bool | None = Field(
         default=None,
-        description="Whether the owner has proved that the address is theirs (OpenID Connect Core 5.1); absent with `email`",
+        description="Whether the owner has proved that the address is theirs (OpenID Connect Core 5.1); absent without `email`",
     )
     name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
 

@@ -69,7 +69,7 @@ async def ensure_admin(
 
 async def _upsert(db: AsyncSession, email: str, password_hash: str) -> UUID:
     """Insert the administrator's account, or make the account with this address that of the administrator. Return its id."""
-    # The operator who sets AUTH_ADMIN_EMAIL vouches for the address.
+    # The operator who sets AUTH_ADMIN_EMAIL vouches for the address. So it counts as verified, and `records.is_reserved` is not checked.
     values = {
         "role": ADMIN,
         "role_from_environment": True,

@@ -48,10 +48,10 @@ async def change(db: AsyncSession, used: OneTimeToken) -> None:
     """Give an account the address of a token that was used, and send a mail to both addresses. Raises EmailTaken."""
     account = await _locked(db, used.account_id)
     old = account.address
-    if await is_reserved(db, used.email):
-        raise EmailTaken
     await recovery.revoke_pending_requests(db, account.id, keep_deletion=True)
     await _set_email(db, account.id, used.email)
+    if await is_reserved(db, used.email):
+        raise EmailTaken
     purpose = TokenPurpose.UNDO_EMAIL_CHANGE
     token = await one_time_tokens.issue(db, purpose, account.id, old)
     valid = {"valid": in_words(LIFETIMES[purpose])}

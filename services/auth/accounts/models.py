@@ -22,8 +22,8 @@ class TokenPurpose(StrEnum):
     """The address that received the token becomes the address of the account."""
 
     UNDO_EMAIL_CHANGE = "undo_email_change"
-    """The address that received the token becomes the address of the account again. Until the token expires, nobody else can register
-    this address."""
+    """The address that received the token becomes the address of the account again. Until the token expires, no account can get this
+    address in another way (records.is_reserved), except the one that AUTH_ADMIN_EMAIL names."""
 
 
 class OneTimeToken(Base):

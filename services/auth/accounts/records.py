@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
@@ -33,9 +33,17 @@ async def create(db: AsyncSession, *, email: str, name: str | None, password_has
 
 
 async def is_reserved(db: AsyncSession, email: str) -> bool:
-    """Return whether this was the address of an account that can still have it back (email_change.undo)."""
+    """Return whether this was the address of an account that can still have it back (email_change.undo).
+
+    It is certain only after the address was given to an account: then a concurrent change away from this address is finished.
+    """
+    return bool(await db.scalar(select(reserved(literal(email)))))
+
+
+def reserved(email: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of `is_reserved`."""
     undo = (OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE, OneTimeToken.expires_at > func.now())
-    return bool(await db.scalar(select(exists().where(OneTimeToken.email == email, *undo))))
+    return exists().where(OneTimeToken.email == email, *undo)
 
 
 async def find_by_email(db: AsyncSession, email: str) -> Account | None:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Boolean, Text, case, func, select
+from sqlalchemy import ARRAY, Boolean, Text, Uuid, any_, bindparam, case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.bulk import array_parameters, array_values, table_of
+from services.auth.accounts.records import reserved
 from services.auth.management.import_files import ImportedAccount, RefusedLine, Row
 from services.auth.models import Account, AuditLogEntry
 
@@ -31,6 +32,14 @@ INSERT = (
     )
     .on_conflict_do_nothing(index_elements=["email"])
     .returning(TABLE.c.id)
+)
+DELETE_RESERVED = (
+    delete(TABLE)
+    .where(TABLE.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))), reserved(TABLE.c.email))
+    .returning(TABLE.c.email)
+)
+ADDRESS_RESERVED = RefusedLine(
+    "the account that had this address before can have it back for 7 days: import this line afterwards"
 )
 
 
@@ -56,25 +65,27 @@ async def import_accounts(
     result = ImportResult()
     remaining = iter(rows)
     while batch := list(islice(remaining, BATCH)):
-        accounts = []
-        for number, row in batch:
-            if isinstance(row, RefusedLine):
-                result.refused += 1
-                report(number, row)
-            else:
-                accounts.append(row)
+        accounts = [row for _, row in batch if isinstance(row, ImportedAccount)]
         async with db_sessions.begin() as db:
-            created = await _insert(db, accounts) if accounts else 0
+            created, reserved_addresses = await _insert(db, accounts) if accounts else (0, frozenset())
             if created:
                 after = {"accounts": created}
                 await audit.record(db, AuditLogEntry, actor, "accounts.imported", "import", after=after)
+        refused = [
+            (number, row if isinstance(row, RefusedLine) else ADDRESS_RESERVED)
+            for number, row in batch
+            if isinstance(row, RefusedLine) or row.email in reserved_addresses
+        ]
+        for number, error in refused:
+            report(number, error)
         result.imported += created
-        result.existing += len(accounts) - created
+        result.existing += len(batch) - created - len(refused)
+        result.refused += len(refused)
     return result
 
 
-async def _insert(db: AsyncSession, accounts: Sequence[ImportedAccount]) -> int:
-    """Insert the accounts whose addresses are new. Return their number."""
+async def _insert(db: AsyncSession, accounts: Sequence[ImportedAccount]) -> tuple[int, frozenset[str]]:
+    """Insert the accounts whose addresses are new and not reserved. Return their number, and the reserved addresses."""
     # In the order of the addresses: otherwise two imports of the same file could deadlock.
     ordered = sorted(accounts, key=lambda account: account.email)
     values = array_values(
@@ -83,4 +94,7 @@ async def _insert(db: AsyncSession, accounts: Sequence[ImportedAccount]) -> int:
         password_hash=[account.password_hash for account in ordered],
         email_verified=[account.email_verified for account in ordered],
     )
-    return len((await db.execute(INSERT, values)).all())
+    ids = (await db.execute(INSERT, values)).scalars().all()
+    # After the insert, for the reason that `records.is_reserved` gives.
+    reserved_addresses = (await db.execute(DELETE_RESERVED, {"ids": ids})).scalars().all()
+    return len(ids) - len(reserved_addresses), frozenset(reserved_addresses)

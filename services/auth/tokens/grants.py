@@ -234,7 +234,7 @@ def _contents_after_refresh(rotation: refresh_tokens.Rotation, granted: str) -> 
         rotation.email,
         rotation.sid,
         rotation.next_token,
-        email_verified=rotation.email_verified,
+        email_verified=None if rotation.email is None else rotation.email_verified,
         name=rotation.name,
     )
 

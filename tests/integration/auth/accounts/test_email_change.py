@@ -1,20 +1,27 @@
 """The owner changes the address; the old one gets a notice, with which its owner can have the account back."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from passlib.context import CryptContext
+from sqlalchemy import func, select, text, update
 
+from services.auth.accounts import email_verification, one_time_tokens
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.db import db_sessions
 from services.auth.models import OutboxRow
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import PASSWORD, AuthClient
+from tests.fixtures.auth_cli import run_auth
 from tests.fixtures.mail import send_due, token_in
 
 OLD, NEW = "ada@example.com", "ada.obi@example.com"
 NEW_PASSWORD = "six lamps in the harbour"
+HASH = CryptContext(schemes=["bcrypt"], bcrypt__rounds=4).hash(PASSWORD)
 
 
 async def ask(auth: AuthClient, email: str, headers: dict[str, str], password: str = PASSWORD) -> httpx.Response:
@@ -112,6 +119,41 @@ async def test_old_address_while_the_change_can_be_undone_cannot_be_taken(
         await session.execute(update(OneTimeToken).values(expires_at=datetime.now(UTC)))
     assert (await use(auth, token, "undo")).status_code == 400
     assert (await auth.register(OLD)).status_code == 201
+
+
+async def test_old_address_while_the_change_can_be_undone_is_not_imported(
+    auth: AuthClient, mail_server: MailServer, tmp_path: Path
+) -> None:
+    await auth.register(OLD)
+    token = await changed(auth, mail_server, OLD, NEW)
+    file = tmp_path / "accounts.csv"
+    file.write_text(f"email,password_hash\n{OLD},{HASH}\nchidi@example.com,{HASH}\n{OLD.upper()},{HASH}\n")
+    code, out = await run_auth("account", "import", str(file))
+    refused = "the account that had this address before can have it back for 7 days: import this line afterwards"
+    assert (code, sorted(out.splitlines())) == (
+        1,
+        ["imported: 1, existing: 0, refused: 2", f"line 2: {refused}", f"line 4: {refused}"],
+    )
+    assert (await auth.login("chidi@example.com")).status_code == 200
+    assert (await use(auth, token, "undo")).status_code == 204
+
+
+async def test_old_address_when_another_account_changes_to_it_at_the_same_time_can_still_be_restored(
+    auth: AuthClient,
+) -> None:
+    ids = [UUID((await auth.register(address)).json()["id"]) for address in (OLD, "eve@example.com")]
+    async with db_sessions.begin() as session:
+        tokens = [
+            await one_time_tokens.issue(session, TokenPurpose.CHANGE_EMAIL, account_id, address)
+            for account_id, address in zip(ids, (NEW, OLD), strict=True)
+        ]
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, db_sessions.begin() as session:
+        await email_verification.verify(session, tokens[0])
+        other = tasks.create_task(use(auth, tokens[1]))
+        while not await session.scalar(waiting):  # noqa: ASYNC110 -- Postgres has no event to wait for
+            await asyncio.sleep(0.01)
+    assert (other.result().status_code, other.result().json()["code"]) == (409, "email_taken")
 
 
 async def test_change_when_the_new_address_has_an_account_gets_the_same_answer_and_no_token(
