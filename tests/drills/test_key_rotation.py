@@ -20,7 +20,7 @@ from tests.fixtures.service_process import serving
 
 pytestmark = pytest.mark.drill
 
-SOURCES = Path(__file__).parents[1] / "integration" / "auth" / "stock_clients"
+SOURCES = Path(__file__).parents[1] / "integration" / "auth" / "library_clients"
 ACTIVATION_SECONDS = 40
 """More than the 30 s for which jose does not fetch the keys again."""
 
@@ -30,7 +30,7 @@ TOKENS_OF_THE_NEW_KEY = 40
 
 @asynccontextmanager
 async def verifier(*command: object) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program of stock_clients that verifies tokens."""
+    """A script of library_clients that verifies tokens."""
     arguments = [*map(str, command), settings.token_issuer, settings.token_audience]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
@@ -55,8 +55,8 @@ async def test_tokens_during_a_rotation_are_all_accepted_by_pyjwt_joserfc_and_jo
     postgres: object, tmp_path: Path
 ) -> None:
     try:
-        python = await asyncio.to_thread(python_packages.install, SOURCES / "requirements.txt", "stock-clients")
-        packages = await asyncio.to_thread(npm.install, SOURCES, "stock-clients-node")
+        python = await asyncio.to_thread(python_packages.install, SOURCES / "requirements.txt", "library-clients")
+        packages = await asyncio.to_thread(npm.install, SOURCES, "library-clients-node")
     except (python_packages.RegistryUnreachable, npm.RegistryUnreachable) as reason:
         pytest.skip(str(reason))
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")

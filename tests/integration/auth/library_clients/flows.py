@@ -1,4 +1,4 @@
-"""Use auth with Authlib and requests-oauthlib: `flows.py AUTH_URL`. The input, a JSON object on stdin, has an account and a program.
+"""Use auth with Authlib and requests-oauthlib: `flows.py AUTH_URL`. The JSON on stdin has an account and a program, with their secrets.
 
 Each step raises an error if the client does not accept the answer of auth.
 """

@@ -33,11 +33,11 @@ class CachedKeys:
         return self.keys
 
 
-stock, cached = jwt.PyJWKClient(URL), CachedKeys()
+fetching, cached = jwt.PyJWKClient(URL), CachedKeys()
 
 
 def with_pyjwt(token: str) -> None:
-    jwt.decode(token, stock.get_signing_key_from_jwt(token), ALGORITHMS, audience=AUDIENCE, issuer=ISSUER)
+    jwt.decode(token, fetching.get_signing_key_from_jwt(token), ALGORITHMS, audience=AUDIENCE, issuer=ISSUER)
 
 
 def with_joserfc(token: str) -> None:

@@ -1,4 +1,4 @@
-// Use auth with openid-client: `flows.mjs AUTH_URL`. The input, a JSON object on stdin, has an account and a program.
+// Use auth with openid-client: `flows.mjs AUTH_URL`. The JSON on stdin has an account and a program, with their secrets.
 import { text } from 'node:stream/consumers'
 import * as client from 'openid-client'
 

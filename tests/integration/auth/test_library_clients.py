@@ -14,7 +14,7 @@ from tests.fixtures.auth import PASSWORD
 from tests.fixtures.npm import NODE
 from tests.fixtures.service_process import Api, serving
 
-SOURCES = Path(__file__).parent / "stock_clients"
+SOURCES = Path(__file__).parent / "library_clients"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def api(auth: object) -> AsyncIterator[Api]:
 
 
 async def run(api: Api, email: str, *command: object) -> None:
-    """Run a program of stock_clients with an account and a program on its standard input."""
+    """Run a script of library_clients. Its input has the credentials of an account and of a program."""
     async with db_sessions.begin() as session:
         created = await records.create(session, "reporter", {"orders:read"}, public=False)
     assert created is not None
@@ -51,7 +51,7 @@ async def test_authlib_and_requests_oauthlib_log_in_refresh_revoke_and_get_token
     api: Api, email: str
 ) -> None:
     try:
-        python = await asyncio.to_thread(python_packages.install, SOURCES / "requirements.txt", "stock-clients")
+        python = await asyncio.to_thread(python_packages.install, SOURCES / "requirements.txt", "library-clients")
     except python_packages.RegistryUnreachable as reason:
         pytest.skip(str(reason))
     await run(api, email, python, SOURCES / "flows.py")
@@ -61,7 +61,7 @@ async def test_openid_client_logs_in_refreshes_revokes_and_gets_tokens_for_progr
     api: Api, email: str, tmp_path: Path
 ) -> None:
     try:
-        packages = await asyncio.to_thread(npm.install, SOURCES, "stock-clients-node")
+        packages = await asyncio.to_thread(npm.install, SOURCES, "library-clients-node")
     except npm.RegistryUnreachable as reason:
         pytest.skip(str(reason))
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")
