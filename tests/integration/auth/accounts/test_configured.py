@@ -91,6 +91,8 @@ async def test_ensure_admin_when_the_address_was_registered_then_forgets_what_wa
 async def test_ensure_admin_when_not_configured_then_creates_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
     unconfigured = settings.model_copy(update={"auth_admin_email": None, "auth_admin_password": None})
     assert await ensure_admin(db_sessions, hasher, unconfigured, ACTOR) is False
+    async with db_sessions() as session:
+        assert (await session.scalars(select(Account))).all() == []
 
 
 async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
@@ -110,7 +112,7 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
 
 
-async def test_administrators_when_the_environment_names_another_then_readiness_and_log_warn_until_one_is_confirmed(
+async def test_administrators_when_the_environment_names_another_then_readiness_and_log_warn_until_a_command_grants_the_role(
     auth: AuthClient, hasher: PasswordHasher, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ensure_admin(db_sessions, hasher, settings, ACTOR)

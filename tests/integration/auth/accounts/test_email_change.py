@@ -58,6 +58,8 @@ async def test_change_when_confirmed_moves_the_account_and_tells_both_addresses(
     me = (await auth.http.get("/auth/me", headers=headers)).json()
     assert (me["id"], me["email"], me["email_verified"]) == (account_id, NEW, True)
     assert await sent_to(mail_server, NEW) == "Kwik Mart: your new e-mail address"
+    notices = [mail.subject for mail in mail_server.mails if mail.recipients == [OLD]]
+    assert notices[-1] == "Kwik Mart: your e-mail address was changed"
     async with db_sessions() as session:
         (event,) = (await session.scalars(select(OutboxRow))).all()
     assert (event.type, NEW in str(event.body)) == ("account.changed", True)

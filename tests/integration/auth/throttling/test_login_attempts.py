@@ -23,23 +23,23 @@ from tests.fixtures.metrics import metric
 OURS = "127.0.0.1"
 
 
-async def _fill(used: timedelta) -> datetime:
-    """Set the time that our bucket needs until it is full again, and return its end.
+async def _use_tokens(period: timedelta) -> datetime:
+    """Take so many tokens that our bucket is full again after this period. Return when that is.
 
-    Each token that is taken moves the end, whatever time passes meanwhile.
+    Each further token moves this time, however long the test takes.
     """
     async with db_sessions.begin() as session:
         await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, OURS)
         ours = update(AddressBucket).where(
             AddressBucket.kind == FAILED_LOGINS_AND_MAIL_REQUESTS.kind, AddressBucket.address == OURS
         )
-        filled = await session.execute(ours.values(full_at=func.now() + used).returning(AddressBucket.full_at))
-        return filled.scalar_one()
+        taken = await session.execute(ours.values(full_at=func.now() + period).returning(AddressBucket.full_at))
+        return taken.scalar_one()
 
 
 async def _use_up() -> None:
     """Take all tokens of our address."""
-    await _fill(timedelta(hours=1))
+    await _use_tokens(timedelta(hours=1))
 
 
 async def _full_at() -> dict[str, datetime]:
@@ -63,7 +63,7 @@ async def elsewhere(auth_app: RunningApp) -> AsyncIterator[AuthClient]:
         yield client
 
 
-async def test_login_when_sixty_names_from_one_address_then_thirty_are_tried(
+async def test_login_when_an_address_has_used_up_its_tokens_then_refused_for_every_name(
     auth: AuthClient, elsewhere: AuthClient, email: str
 ) -> None:
     before = metric("auth_throttled_total", limit="address")
@@ -75,6 +75,9 @@ async def test_login_when_sixty_names_from_one_address_then_thirty_are_tried(
         assert (refused.status_code, refused.json()["error"]) == (429, "temporarily_unavailable")
         assert int(refused.headers["retry-after"]) >= 1
     assert metric("auth_throttled_total", limit="address") == before + 30
+    async with db_sessions() as session:
+        counted = await session.scalar(select(func.count()).select_from(FailedLogin))
+    assert counted == 30, "a refused login is not counted"
     assert (await elsewhere.login(email)).status_code == 200, "other addresses are not limited"
 
 
@@ -110,7 +113,7 @@ async def test_login_when_the_addresses_are_of_one_ipv6_network_then_they_share_
 
 
 async def test_login_when_it_succeeds_then_it_costs_the_address_nothing(auth: AuthClient, email: str) -> None:
-    full_at = await _fill(timedelta(seconds=40))
+    full_at = await _use_tokens(timedelta(seconds=40))
     for _ in range(5):
         assert (await auth.login(email)).status_code == 200
         assert await _full_at() == {OURS: full_at}
@@ -154,7 +157,7 @@ async def test_record_success_when_a_concurrent_attempt_was_refused_then_that_is
 
 
 async def test_login_when_only_the_scope_is_refused_then_nothing_is_counted(auth: AuthClient, email: str) -> None:
-    full_at = await _fill(timedelta(seconds=40))
+    full_at = await _use_tokens(timedelta(seconds=40))
     for _ in range(FREE_ATTEMPTS + 1):
         assert (await auth.login(email, scope="everything")).json()["error"] == "invalid_scope"
     assert await _full_at() == {OURS: full_at}
@@ -187,7 +190,7 @@ async def test_login_when_the_device_token_is_a_cookie_then_the_device_is_known(
 
 async def test_login_when_a_known_device_fails_then_it_has_its_own_limit(auth: AuthClient, email: str) -> None:
     device_token = (await auth.login(email)).json()["device_token"]
-    full_at = await _fill(timedelta(seconds=40))
+    full_at = await _use_tokens(timedelta(seconds=40))
     for _ in range(FREE_ATTEMPTS):
         assert (await auth.login(email, "guessing", device_token=device_token)).status_code == 400
     async with db_sessions.begin() as session:

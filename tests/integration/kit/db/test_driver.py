@@ -1,4 +1,4 @@
-"""Statements that are executed on the driver belong to the transaction of their session, or are one of their own."""
+"""Statements that are executed on the driver belong to the transaction of their session, or have a transaction of their own."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sessions with bulk statements that do not search the session."""
+"""Bulk statements change no loaded objects, and connections of the pool are tested when they are taken."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ async def test_a_bulk_update_does_not_change_loaded_objects(engine: AsyncEngine,
 
 
 async def test_a_bulk_delete_is_one_statement(engine: AsyncEngine, sessions: Sessions) -> None:
-    """Without the option, SQLAlchemy fetches the deleted rows where it cannot evaluate the condition itself."""
+    """By default, SQLAlchemy fetches the deleted rows where it cannot evaluate the condition itself."""
     async with sessions.begin() as session:
         await session.execute(insert(Effect).values(of="x"))
         await session.execute(select(Effect))

@@ -141,10 +141,15 @@ async def test_a_shutdown_while_the_database_is_unavailable_returns_the_messages
 async def test_a_restart_loses_no_event(
     sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
-    await broker.publish(*(body(number) for number in range(600)))
-    for _ in range(4):
+    for restart in range(4):
+        await broker.publish(*(body(150 * restart + number) for number in range(150)))
+        before = len(await references(sessions))
+
+        async def more(before: int = before) -> bool:
+            return len(await references(sessions)) > before
+
         async with living(consumer().run):
-            await asyncio.sleep(0.1)
+            await until(more)
     async with living(consumer().run):
         await until(taken(sessions, 600))
     assert len(set(await references(sessions))) == 600

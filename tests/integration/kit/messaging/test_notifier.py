@@ -31,7 +31,7 @@ async def listening(postgres: Postgres, channel: str = "kit") -> AsyncIterator[l
         await connection.close()
 
 
-async def is_set(wakeup: asyncio.Event) -> None:
+async def wait_and_clear(wakeup: asyncio.Event) -> None:
     async with asyncio.timeout(5):
         await wakeup.wait()
     wakeup.clear()
@@ -59,10 +59,10 @@ async def test_notify_wakes_this_process_at_once_and_others_through_the_database
         await other.listen(shutdown, url)
 
     async with living(listen):
-        await is_set(there)  # set once when it begins to listen
+        await wait_and_clear(there)  # set once when it begins to listen
         notifier.notify("refunds")
         assert here.is_set()
-        await is_set(there)
+        await wait_and_clear(there)
         assert not unrelated.is_set()
     await notifier.flush()
 
@@ -139,9 +139,9 @@ async def test_notify_does_not_fail_when_the_database_is_unavailable(postgres: P
             await engine.dispose()
 
 
-@pytest.mark.parametrize("restart", [1, 2])
+@pytest.mark.parametrize("cuts", [1, 2])
 async def test_a_listener_wakes_all_jobs_after_its_connection_was_lost(
-    notifier: Notifier, postgres: Postgres, restart: int
+    notifier: Notifier, postgres: Postgres, cuts: int
 ) -> None:
     async with Proxy(postgres.owner_url("kit")) as proxy:
         url = SecretStr(proxy.url)
@@ -152,8 +152,8 @@ async def test_a_listener_wakes_all_jobs_after_its_connection_was_lost(
 
         failures = job_failures.labels("0")._value.get()
         async with living(listen):
-            await is_set(wakeup)
-            for _ in range(restart):
+            await wait_and_clear(wakeup)
+            for _ in range(cuts):
                 proxy.cut()
-                await is_set(wakeup)
-        assert job_failures.labels("0")._value.get() >= failures + restart
+                await wait_and_clear(wakeup)
+        assert job_failures.labels("0")._value.get() >= failures + cuts

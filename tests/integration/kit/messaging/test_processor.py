@@ -97,7 +97,10 @@ async def test_several_workers_process_each_entry_once(sessions: Sessions) -> No
     assert sorted(await effects(sessions)) == sorted(str(n) for n in range(300))
 
 
-async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions, notifier: Notifier) -> None:
+async def test_the_processor_processes_stored_and_new_entries(
+    sessions: Sessions, notifier: Notifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "POLL_SECONDS", 60)  # it must be woken
     await store(sessions, *(message(n) for n in range(2 * BATCH + 50)))
     relay_wakeup = notifier.subscribe("outbox")
     retrier = Processor(sessions, Inbox, handle, notifier, topic="inbox")

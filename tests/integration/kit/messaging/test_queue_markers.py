@@ -32,7 +32,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
 
 
-async def test_the_first_start_republishes_nothing(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+async def test_the_first_start_counts_no_loss(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
     history = History(sessions)
     async with living(history.relay(engine, broker).run):
         await until(marked(broker))

@@ -1,11 +1,13 @@
 """The relay on a real broker: events are published in order, confirmed, and deleted from the outbox."""
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.events import CONTENT_TYPE, EVENT_ADAPTER, OrderUndeliverable, OrderUndeliverableData
 from contracts.reasons import UndeliverableReason
 from kit.messaging import outbox
+from kit.messaging import relay as relay_module
 from kit.messaging.notifier import Notifier
 from tests.fixtures.kit_messaging import Broker, Sessions, left, make_event, put
 from tests.fixtures.kit_relay import relay
@@ -37,8 +39,9 @@ async def test_events_are_published_in_order_and_once(
 
 
 async def test_a_notification_wakes_the_relay(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 60)
     one = relay(engine, broker, notifier)
     async with living(one.run):
         for number in range(5):

@@ -1,6 +1,5 @@
 """The relay loses no event while the broker is away or a queue is deleted or full, and when a connection is cut."""
 
-import asyncio
 import re
 import time
 
@@ -149,8 +148,14 @@ async def test_events_are_published_when_the_broker_becomes_available(
     await put(sessions, make_event(1))
     async with Proxy(rabbitmq) as proxy:
         proxy.refuse()
+        failures = job_failures.labels("0")._value
+        before = failures.get()
+
+        async def tried() -> bool:
+            return bool(failures.get() > before)
+
         async with living(relay(engine, broker, notifier, proxy.url).run):
-            await asyncio.sleep(0)
+            await until(tried)
             assert await left(sessions, 1)()
             proxy.flow()
             await until(left(sessions))

@@ -59,7 +59,7 @@ async def test_concurrent_refunds_never_exceed_the_payment(shared_merchant: Merc
         )
     )
     assert sorted(response.status_code for response in responses) == [200] * 3 + [400] * 7
-    first = responses[0].json()["data"]
+    first = next(response.json()["data"] for response in responses if response.status_code == 200)
     await shared_merchant.control(f"refunds/{first['id']}", outcome="failed")
     await shared_merchant.refund(paid["reference"], amount=40)  # a failed refund does not count
 
