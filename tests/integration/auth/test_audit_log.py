@@ -1,4 +1,4 @@
-"""Accounts of administrators, clients and signing keys: who changed them is recorded, and no secret is."""
+"""Changes of the administrator's account and of the signing keys are recorded."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ assert settings.auth_admin_password is not None
 EMAIL, PASSWORD = settings.auth_admin_email, settings.auth_admin_password.get_secret_value()
 
 
-async def test_administrator_when_created_and_given_to_a_customers_account_is_recorded(
+async def test_account_when_it_becomes_that_of_the_administrator_is_recorded_once(
     auth: AuthClient, hasher: PasswordHasher
 ) -> None:
     await auth.register(EMAIL)

@@ -1,6 +1,6 @@
-"""The examples of docs/models.md: relationships, the link table, each ON DELETE action, and queries. Each shows its SQL.
+"""The examples of docs/models.md: relationships, the link table, each ON DELETE action, and queries.
 
-`shown` is the SQL of the page. A test fails if SQLAlchemy sends something else.
+A test with `shown` fails if SQLAlchemy sends SQL that the page does not show.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The forbidden acts at the broker in a running `docker compose up`. Runs only with COMPOSE_STACK=1, from the folder of that stack."""
+"""Forbidden and needed acts at the broker of a running `docker compose up`. Runs only with COMPOSE_STACK=1, in the folder of that stack."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def execute(container: str, *command: str, stdin: str = "") -> str:
 
 
 @pytest.mark.parametrize("user", ["auth", "catalog", "payments"])
-def test_forbidden_acts_when_tried_in_the_container_of_a_worker_are_refused(user: str) -> None:
+def test_acts_when_tried_in_the_container_of_a_worker_are_refused_if_forbidden_and_allowed_if_needed(user: str) -> None:
     found = json.loads(execute(f"{user}-worker", "python", "-", stdin=PROGRAM.read_text()))
     assert found["forbidden"] == dict.fromkeys(forbidden_acts(user), REFUSED)
     assert found["needed"] == dict.fromkeys(needed_acts(user), ALLOWED)

@@ -1,4 +1,4 @@
-"""docker-compose.yml: hardened containers, one published service, no default secrets, and variables that match the services'
+"""docker-compose.yml: hardened containers, published ports, no default secrets, and variables that match the services'
 settings and .env.example."""
 
 import re

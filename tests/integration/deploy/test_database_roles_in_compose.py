@@ -1,4 +1,4 @@
-"""The forbidden acts in the containers of a running `docker compose up`. Runs only with COMPOSE_STACK=1, from the folder of that stack."""
+"""The forbidden acts in the containers of a running `docker compose up`. Runs only with COMPOSE_STACK=1, in the folder of that stack."""
 
 import os
 import subprocess

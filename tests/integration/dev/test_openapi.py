@@ -16,7 +16,7 @@ def documents() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "shop"])
-def test_openapi_document_when_routes_change_is_written_again(name: str, documents: dict[str, str]) -> None:
+def test_committed_document_is_that_of_the_current_routes(name: str, documents: dict[str, str]) -> None:
     committed = (openapi.FOLDER / f"{name}.json").read_text(encoding="utf-8")
     assert committed == documents[f"{name}.json"], "run: make openapi"
     assert json.loads(committed)["info"]["title"] == name

@@ -108,7 +108,7 @@ async def test_delete_due_when_two_workers_run_deletes_each_account_once(auth: A
 async def test_delete_due_when_the_worker_answers_a_request_for_the_account_then_no_deadlock(
     auth: AuthClient, kind: RequestKind
 ) -> None:
-    """The worker locks the request, and then the account for the token. A deletion that locks the account first must let it do that."""
+    """A deletion locks the account and waits for the request that the worker answers. The worker must be able to add a token meanwhile."""
     await auth.register(EMAIL)
     async with db_sessions.begin() as session:
         await session.execute(update(Account).values(delete_at=func.now() - timedelta(seconds=1)))
@@ -135,4 +135,4 @@ async def test_export_has_what_is_stored_and_no_secret(auth: AuthClient, mail_se
     assert (answer.status_code, found["email"], found["name"], found["role"]) == (200, EMAIL, "Ada", "customer")
     assert [session["client_id"] for session in found["sessions"]] == ["shop"]
     assert [(mail["template"], mail["status"]) for mail in found["mails"]] == [("verify_email", "sent")]
-    assert "$" not in answer.text
+    assert "$" not in answer.text, "the hash of the password has it"

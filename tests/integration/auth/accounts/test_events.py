@@ -45,7 +45,7 @@ async def test_change_when_its_transaction_is_rolled_back_is_not_published(accou
     assert await outbox() == []
 
 
-async def test_account_when_deleted_has_no_rows_and_its_address_can_be_registered_again(
+async def test_account_when_deleted_is_logged_out_and_its_address_can_be_registered_again(
     auth: AuthClient, account_id: UUID
 ) -> None:
     tokens = (await auth.login("ada@example.com")).json()

@@ -78,7 +78,7 @@ async def test_code_when_there_were_too_many_wrong_ones_for_the_address_is_refus
         challenge, code = await request_code(auth, mail_server)
         for _ in range(MAX_ATTEMPTS):
             await log_in(auth, challenge, other(code))
-    async with db_sessions.begin() as session:
+    async with db_sessions.begin() as session:  # keep only the bucket of wrong codes, which needs longer
         await session.execute(delete(MailBucket).where(MailBucket.full_at < func.now() + WRONG_CODES * REFILL))
     challenge, code = await request_code(auth, mail_server)
     assert (await log_in(auth, challenge, code)).json()["error"] == "invalid_grant"
@@ -142,7 +142,7 @@ async def test_request_when_the_address_is_unknown_gets_an_answer_of_the_same_fo
             challenge = answer.json()["challenge"]
             await send_due()
             statements.clear()
-            wrong = await log_in(auth, challenge, "1234567")
+            wrong = await log_in(auth, challenge, "1234567")  # never right: a code has six digits
             found.append((answer.status_code, len(challenge), requested, wrong.json(), list(statements)))
     finally:
         event.remove(engine.sync_engine, "before_cursor_execute", record)

@@ -61,7 +61,7 @@ async def test_verification_mail_when_requested_again_has_a_token_and_is_not_sen
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
-async def test_requests_when_too_many_for_one_address_are_refused_until_one_comes_back(
+async def test_requests_when_too_many_for_one_address_are_refused_until_one_is_allowed_again(
     auth: AuthClient, email: str
 ) -> None:
     await auth.register("ada@example.com")

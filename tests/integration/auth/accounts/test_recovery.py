@@ -152,7 +152,9 @@ async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_passw
     assert [mail.recipients for mail in mail_server.mails if NOT_DELETED in mail.subject] == [[OWNER]]
 
 
-async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient, mail_server: MailServer) -> None:
+async def test_grant_of_a_role_forgets_what_was_requested_for_the_account(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
     await auth.register(OWNER)
     await mark_verified(OWNER)
     headers = await auth.logged_in(OWNER)

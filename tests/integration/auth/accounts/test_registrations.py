@@ -80,7 +80,7 @@ async def test_register_when_the_address_is_taken_gets_the_same_answer_after_the
     assert [(await auth.login(EMAIL, password)).status_code for password in (PASSWORD, OTHER_PASSWORD)] == [200, 400]
 
 
-async def test_register_when_another_person_has_registered_the_address_before_the_confirmed_password_counts(
+async def test_register_when_two_people_register_an_address_then_the_one_who_confirms_it_has_the_account(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     for password in (OTHER_PASSWORD, PASSWORD):

@@ -7,7 +7,7 @@ from tests.fixtures.auth import AuthClient
 from tests.fixtures.auth_cli import run_auth
 
 
-async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_both(
+async def test_admin_commands_grant_a_role_and_revoke_it_with_its_sessions_and_record_both(
     auth: AuthClient, administrator: dict[str, str], email: str
 ) -> None:
     await mark_verified(email)
@@ -24,8 +24,8 @@ async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_b
     assert (code, "Its sessions have ended" in out) == (0, True)
     assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
     assert (await auth.login(email)).json()["scope"] == "orders:write payments:write"
-    me = (await auth.login(email)).json()["access_token"]
-    account_id = (await auth.me(me)).json()["id"]
+    token = (await auth.login(email)).json()["access_token"]
+    account_id = (await auth.me(token)).json()["id"]
     revoked, granted = await audit_entries(auth.http, "auth", administrator, subject=account_id)
     assert (granted["act"], granted["before"]["role"], granted["after"]["role"]) == (
         "role.granted",

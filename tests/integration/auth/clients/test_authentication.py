@@ -77,7 +77,7 @@ async def test_client_credentials_when_not_authenticated_then_invalid_client(
     assert response.headers["www-authenticate"].startswith("Basic")
 
 
-async def test_client_credentials_when_sent_twice_then_invalid_request(auth: AuthClient, secret: str) -> None:
+async def test_client_credentials_when_in_header_and_form_then_invalid_request(auth: AuthClient, secret: str) -> None:
     form = {"grant_type": "client_credentials", "client_id": "reporter", "client_secret": secret}
     response = await auth.http.post("/auth/token", data=form, headers=basic("reporter", secret))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")

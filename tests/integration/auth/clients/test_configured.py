@@ -51,6 +51,6 @@ async def test_payments_client_when_an_operator_created_it_before_then_its_scope
     async with db_sessions.begin() as session:
         scopes = {"orders:write"} if public else {"orders:read", "payments:read"}
         await records.create(session, "payments", scopes, public=public)
-    assert await ensure_payments_client(db_sessions, FIRST, START) is not public
+    assert await ensure_payments_client(db_sessions, FIRST, START) == (not public)
     async with db_sessions.begin() as session:
         assert (await records.get_locked(session, "payments")).scopes == scopes

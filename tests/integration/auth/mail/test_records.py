@@ -33,7 +33,7 @@ async def run(*arguments: str) -> tuple[int, str]:
     return process.returncode or 0, out.decode()
 
 
-async def test_mails_when_late_or_dead_are_a_warning(auth: AuthClient, mail_server: MailServer) -> None:
+async def test_mails_when_late_or_failed_are_a_warning(auth: AuthClient, mail_server: MailServer) -> None:
     await auth.register("ada@example.com")
     async with db_sessions() as session:
         assert await records.measure(session) is None
@@ -94,7 +94,7 @@ async def test_mail_resend_when_its_secret_is_deleted_is_refused(auth: AuthClien
     assert (code, "Invalid value for 'ID': must be an id such as" in " ".join(out.split())) == (2, True)
 
 
-async def test_prune_ends_mails_and_requests_that_wait_while_mail_is_not_configured_any_more(auth: AuthClient) -> None:
+async def test_prune_ends_mails_and_requests_that_wait_for_longer_than_a_day(auth: AuthClient) -> None:
     await auth.register("ada@example.com")
     await auth.http.post("/auth/password/forgot", json={"email": "ada@example.com"})
     for hours, status, requests in ((23, MailStatus.WAITING, 1), (27, MailStatus.FAILED, 0)):

@@ -1,4 +1,4 @@
-"""Every mail arrives, whatever the mail server does, and its secrets are in the database only while it waits."""
+"""Mails are sent again until the mail server accepts or refuses them, for a day. Their secrets are in the database only while they wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from tests.fixtures.auth import AuthClient
 from tests.fixtures.log_lines import log_lines
 from tests.fixtures.mail import PORT, make_due, make_sender, send_due, stored_mails, write_mails
 
-LATER = timedelta(hours=25)
+OVER_A_DAY = timedelta(hours=25)
 
 
 async def test_mail_when_sent_has_stable_headers_and_its_secret_is_deleted(
@@ -116,11 +116,11 @@ async def test_mail_when_there_is_no_such_mailbox_is_refused_and_its_secret_dele
 
 
 @pytest.mark.parametrize("reply", [None, "451 later"])
-async def test_mail_when_not_accepted_within_a_day_is_dead_and_its_secret_deleted(
+async def test_mail_when_not_accepted_within_a_day_has_failed_and_its_secret_is_deleted(
     auth: AuthClient, mail_server: MailServer, reply: str | None
 ) -> None:
     await auth.register("ada@example.com")
-    await make_due(created_at=datetime.now(UTC) - LATER)
+    await make_due(created_at=datetime.now(UTC) - OVER_A_DAY)
     mail_server.replies = {"RCPT": reply}
     await send_due()
     (mail,) = await stored_mails()

@@ -20,9 +20,7 @@ def message(recipient: str = "ada@example.com") -> EmailMessage:
 
 
 @pytest.mark.parametrize("encryption", Encryption)
-async def test_send_when_the_server_encrypts_authenticates_over_the_encrypted_connection(
-    tmp_path: Path, encryption: Encryption
-) -> None:
+async def test_send_encrypts_as_configured_and_authenticates(tmp_path: Path, encryption: Encryption) -> None:
     server_tls, client_tls = tls_contexts(tmp_path)
     server = MailServer(server_tls if encryption is Encryption.STARTTLS else None)
     client = SmtpClient(SmtpServer("127.0.0.1", PORT, encryption), "shop.test", "shop", "hunter22", tls=client_tls)

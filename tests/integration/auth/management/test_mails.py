@@ -56,7 +56,7 @@ async def test_resend_when_the_mail_waits_sends_it_now_and_is_recorded(
     )
 
 
-async def test_resend_when_the_mail_has_no_code_sends_it_once_more_at_most_five_times(
+async def test_resend_when_the_mail_has_no_secret_sends_it_again_at_most_five_times(
     auth: AuthClient, administrator: Headers, mail_server: MailServer
 ) -> None:
     account_id = await register(auth, EMAIL)

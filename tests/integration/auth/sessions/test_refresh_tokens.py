@@ -93,7 +93,7 @@ async def test_refresh_when_the_database_has_ended_the_connections_then_the_sess
         token = refreshed.json()["refresh_token"]
 
 
-async def test_refresh_when_a_public_client_is_named_then_only_its_own_tokens_are_used(
+async def test_refresh_when_a_client_is_named_then_it_must_exist_and_be_public_without_a_secret(
     auth: AuthClient, email: str
 ) -> None:
     token = await _login(auth, email)

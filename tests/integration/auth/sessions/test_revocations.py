@@ -124,7 +124,7 @@ async def test_session_when_the_account_is_banned_is_in_the_list(
     assert await is_revoked(auth, tokens)
 
 
-async def test_session_when_the_account_becomes_the_administrators_is_in_the_list(
+async def test_session_when_the_account_becomes_that_of_the_administrator_is_in_the_list(
     auth: AuthClient, hasher: PasswordHasher
 ) -> None:
     assert settings.auth_admin_email is not None

@@ -59,7 +59,7 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
 
 
-async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
+async def test_take_when_the_addresses_are_of_one_ipv6_client_network_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
     None
 ):
     small = BucketRule(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), metric_label="test")

@@ -14,18 +14,18 @@ from tests.fixtures.auth_app import auth_client
 from tests.fixtures.metrics import metric
 
 
-async def _fill(used: timedelta) -> datetime:
-    """Set the time that our bucket needs until it is full again, and return its end."""
+async def _use_tokens(period: timedelta) -> datetime:
+    """Take so many tokens that our bucket is full again after this period. Return when that is."""
     async with db_sessions.begin() as session:
         await address_buckets.take(session, REGISTRATIONS, "127.0.0.1")
-        filled = update(AddressBucket).values(full_at=func.now() + used).returning(AddressBucket.full_at)
-        return (await session.execute(filled)).scalar_one()
+        taken = update(AddressBucket).values(full_at=func.now() + period).returning(AddressBucket.full_at)
+        return (await session.execute(taken)).scalar_one()
 
 
 async def test_register_when_an_address_has_registered_too_many_accounts_then_refused(
     auth: AuthClient, auth_app: RunningApp
 ) -> None:
-    await _fill(timedelta(hours=1))
+    await _use_tokens(timedelta(hours=1))
     before = metric("auth_throttled_total", limit="registrations")
     refused = await auth.register()
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -36,7 +36,7 @@ async def test_register_when_an_address_has_registered_too_many_accounts_then_re
 
 
 async def test_register_costs_a_token_whether_it_succeeds_or_not(auth: AuthClient) -> None:
-    full_at = await _fill(timedelta(seconds=30))
+    full_at = await _use_tokens(timedelta(seconds=30))
     for status, password in ((201, PASSWORD), (409, PASSWORD), (422, "blessing")):
         assert (await auth.register("ada@example.com", password)).status_code == status
     async with db_sessions() as session:

@@ -25,7 +25,7 @@ EMAIL, NEW = "ada@example.com", "six lamps in the harbour"
 
 
 async def fail(auth: AuthClient, name: str, failures: int, device_token: str = "") -> None:
-    """Let the last of `failures` failed logins in a row happen now, without the pauses between them."""
+    """Fail to log in twice, and count this as `failures` failed logins in a row."""
     device = {"device_token": device_token} if device_token else {}
     assert (await auth.login(name, "guessing", **device)).status_code == 400
     async with db_sessions.begin() as session:
@@ -41,7 +41,7 @@ async def end_pauses(refusals: RememberedRefusals) -> None:
 
 
 async def attempts() -> list[int]:
-    """Return how many attempts of the last minute each row counts. Each of them is a hash."""
+    """Return how many attempts of the last minute each row counts. Each attempt hashes a password."""
     async with db_sessions() as session:
         return [len(times) for times in await session.scalars(select(FailedLogin.attempt_times))]
 

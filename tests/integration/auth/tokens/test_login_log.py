@@ -22,7 +22,7 @@ def logins(result: str) -> float:
     return metric("auth_logins_total", method="password", result=result)
 
 
-async def test_login_when_it_succeeds_or_fails_is_logged_with_address_and_hashed_name_and_counted(
+async def test_login_when_it_fails_or_is_throttled_is_logged_with_address_and_hashed_name_and_counted(
     auth: AuthClient, email: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = {result: logins(result) for result in ("succeeded", "failed", "throttled")}

@@ -153,7 +153,7 @@ async def test_events_in_any_order_when_the_account_is_deleted_leave_no_address(
     assert EMAIL not in await stored_text()
 
 
-async def test_order_when_placed_after_its_account_has_ended_is_found_by_the_job(
+async def test_order_when_placed_after_its_account_has_ended_is_corrected_by_reapply(
     client: httpx.AsyncClient, signer: Signer
 ) -> None:
     guest, account, deleted = uuid4(), uuid4(), uuid4()

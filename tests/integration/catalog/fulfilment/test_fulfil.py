@@ -71,7 +71,7 @@ async def test_fulfil_when_units_are_packed_shipped_and_delivered_then_the_order
     assert (await stock_of(cup), await stock_differences()) == (3, [])
 
 
-async def test_fulfil_when_nothing_else_is_named_then_the_units_are_delivered_at_once(
+async def test_fulfil_when_no_step_is_named_then_the_units_are_delivered_at_once(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(5, kind="shipped")
@@ -167,7 +167,7 @@ async def test_fulfil_when_two_members_of_staff_take_the_same_unit_then_one_succ
     assert await stock_differences() == []
 
 
-async def test_fulfil_when_ten_requests_ship_one_unit_each_of_five_then_five_succeed(
+async def test_fulfil_when_ten_requests_deliver_one_unit_each_of_five_then_five_succeed(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(50, kind="shipped")

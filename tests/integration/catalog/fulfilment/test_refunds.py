@@ -122,7 +122,7 @@ async def test_refund_when_it_is_partial_and_then_complete_then_the_units_shippe
     assert (await status_of(order), await stock_of(cup)) == ("refunded", 3)
 
 
-async def test_dispute_when_it_is_won_then_the_order_shows_nothing(
+async def test_dispute_when_it_is_won_then_the_order_is_not_changed(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(5, kind="shipped")

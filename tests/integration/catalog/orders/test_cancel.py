@@ -70,7 +70,7 @@ async def test_cancel_when_the_order_is_ones_own_then_no_reason_is_needed_and_no
     assert await audit_entries(client, "catalog", editor) == []
 
 
-async def test_cancel_when_the_caller_has_other_scopes_then_it_is_refused(
+async def test_cancel_when_another_account_wants_it_then_its_scopes_decide(
     client: httpx.AsyncClient, customer: Headers, signer: Signer
 ) -> None:
     order_id = await create_order(client, customer, {await create_product(5): 1})

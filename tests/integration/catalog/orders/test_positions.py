@@ -23,7 +23,7 @@ from tests.fixtures.statements import recorded_with_parameters
 
 ROWS, BATCH, SECONDS, LIMIT = 20_000, 1_000, 90, 21
 SORTED = 1_000
-"""Words and amounts with more matches are read by time."""
+"""If words or a range of amounts have more matches, they are not sorted: orders are read by time."""
 
 FEW_ROWS = 3 * SORTED
 """The matches are counted, and read to sort them. A list by time or by another index reads less."""
@@ -35,8 +35,8 @@ PRODUCTS = """
     SELECT id, 'p-' || id, 'Cup', 1, 'NGN' FROM unnest(CAST(:ids AS uuid[])) AS id
 """
 VARIANTS = "INSERT INTO variants (id, product_id) SELECT id, id FROM unnest(CAST(:ids AS uuid[])) AS id"
-# Most orders are delivered, and of one product. What is rare is old, and so is what is not quite rare: the statistics of the whole table
-# say nothing about a part of it.
+# Most orders are delivered, and of one product. Whatever few orders have, only old ones have: in the new part of the table, nothing is as
+# the statistics of the whole table say.
 INSERT = """
     WITH placed AS (
         INSERT INTO orders (

@@ -182,7 +182,7 @@ async def test_started_event_with_another_amount_is_not_applied(order_id: UUID) 
     assert is_about(await ends_in(order_id), before)
 
 
-async def test_started_payment_does_not_extend_an_order_while_its_customer_has_too_many(
+async def test_started_payment_does_not_extend_an_order_while_its_customer_has_too_many_orders(
     client: httpx.AsyncClient, customer: Headers, cup: UUID, order_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await create_order(client, customer, {cup: 1})
@@ -249,7 +249,7 @@ async def test_started_payment_does_not_extend_an_order_with_more_than_the_custo
 ) -> None:
     lamp = await create_product(40)
     order_id = await create_order(client, customer, {lamp: 20})
-    async with sessions.begin() as session:  # others have bought the rest
+    async with sessions.begin() as session:  # a count found only so many units
         await session.execute(text("UPDATE stock_levels SET on_hand = 12 WHERE variant_id = :id"), {"id": lamp})
     before = await ends_in(order_id)
     await handle_events(payment_started(order_id, "r1", after(HOUR), amount=20 * 50_000))

@@ -76,11 +76,11 @@ async def test_status_when_the_token_is_unknown_then_404(client: httpx.AsyncClie
     order = (await place_order(client, customer, {await create_product(5): 1})).json()
     token = order["status_token"]
     others = [token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :] for at in range(LENGTH)]
-    own_key = StatusTokens("the secret of another shop").token_of(UUID(order["id"]))
+    other_secret = StatusTokens("the secret of another shop").token_of(UUID(order["id"]))
     never_placed = status_tokens().token_of(uuid4())
     for unknown in (
         *others,
-        own_key,
+        other_secret,
         never_placed,
         token[:-1],
         token + "A",

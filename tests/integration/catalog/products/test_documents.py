@@ -32,7 +32,7 @@ PRODUCTS: list[dict[str, Any]] = [EVERYTHING, {"stock": None}, {"options": ["siz
 
 
 def exact_schema(name: str) -> jsonschema_rs.Validator:
-    """Return the schema of the OpenAPI document, without members that it does not name."""
+    """Return a validator for a schema of the OpenAPI document. It refuses members that the schema does not name."""
     components = deepcopy(app.openapi()["components"]["schemas"])
     for schema in components.values():
         if schema.get("type") == "object" and "properties" in schema:

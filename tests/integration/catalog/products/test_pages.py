@@ -1,4 +1,4 @@
-"""Pages of products that hold while rows come and go."""
+"""Pages of a list of products, also while products are added and deleted."""
 
 import base64
 import itertools

@@ -15,7 +15,7 @@ from tests.fixtures.seeded_catalog import fill_catalog
 SIZE = 20_000
 MAX_BUFFERS = 2000
 MAX_ROWS = 5000
-"""With 1,000,000 products 20,000: here, reading all products would not exceed that."""
+"""The drill with 1,000,000 products allows 20,000: a query could read all products of this test without exceeding that."""
 
 COMPARED: list[dict[str, Any]] = [
     {"sort": "newest", "tag": ["wireless", "cotton"], "tag_match": "any"},
@@ -45,7 +45,7 @@ FROM products WHERE status = 'active'
 
 @pytest.fixture(autouse=True)
 async def _seeded(_empty_tables: None) -> None:
-    """The seed is one test, because it takes seconds."""
+    """There is only one test here, because the seed takes seconds."""
     await fill_catalog(SIZE)
 
 

@@ -1,4 +1,4 @@
-"""The search finds words whatever their case, accents, script and English ending, ranks them, and corrects unknown ones."""
+"""The search finds words whatever their case, accents, script and English ending, corrects unknown words, and ranks the products."""
 
 import re
 import unicodedata

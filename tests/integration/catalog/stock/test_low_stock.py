@@ -1,4 +1,4 @@
-"""The worker measures how many products have low stock."""
+"""The worker measures how many variants have low stock or none."""
 
 from prometheus_client import REGISTRY
 

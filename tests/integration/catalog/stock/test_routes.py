@@ -116,7 +116,7 @@ async def test_received_when_fewer_units_come_than_paid_orders_wait_for_then_the
     assert await stock_differences() == []
 
 
-async def test_move_when_the_idempotency_key_is_repeated_or_missing_then_it_counts_once(
+async def test_move_when_the_idempotency_key_is_repeated_then_it_counts_once_and_without_one_then_422(
     client: httpx.AsyncClient, editor: Headers
 ) -> None:
     cup, key = await create_product(1), {"Idempotency-Key": uuid4().hex}
@@ -159,7 +159,7 @@ async def test_move_when_written_off_and_returned_then_the_history_shows_each_ch
     assert await stock_differences() == []
 
 
-async def test_received_when_the_stock_was_unlimited_then_it_is_counted_from_now_on(
+async def test_received_when_the_stock_was_unlimited_then_it_is_limited_from_now_on(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(None)

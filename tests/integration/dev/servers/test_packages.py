@@ -12,7 +12,7 @@ from dev.process.console import Console
 from dev.servers import packages, rabbitmq
 
 
-async def test_rabbitmq_when_two_stacks_need_it_is_installed_once(
+async def test_rabbitmq_when_several_stacks_need_it_is_installed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script, begun, completed = tmp_path / "rabbitmq-server", [], []

@@ -32,7 +32,7 @@ def refreshes(page: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fields", "titles"),
+    ("fields", "channels"),
     [
         ({"currency": "NGN"}, {"card", "bank_transfer", "ussd"}),
         ({"currency": "GHS"}, {"card", "mobile_money"}),
@@ -47,13 +47,13 @@ def refreshes(page: httpx.Response) -> bool:
     ],
 )
 async def test_page_offers_the_channels_of_currency_and_transaction(
-    shared_merchant: Merchant, fields: dict[str, Any], titles: set[str]
+    shared_merchant: Merchant, fields: dict[str, Any], channels: set[str]
 ) -> None:
     path, _ = await open_checkout(shared_merchant, **fields)
     page = (await shared_merchant.http.get(path)).text
     offered = set(re.findall(r'name="channel" value="(\w+)"', page))
-    assert offered | ({"card"} if 'name="card"' in page else set()) == titles
-    assert ("None of the channels" in page) == (not titles)
+    assert offered | ({"card"} if 'name="card"' in page else set()) == channels
+    assert ("None of the channels" in page) == (not channels)
     assert 'value="cancel"' in page
 
 
@@ -154,7 +154,7 @@ async def test_transfer_button_with_the_right_amount_returns_to_the_shop(
         ("mobile_money", "KES", "mpesa", "M-PESA"),
     ],
 )
-async def test_channel_on_the_phone_shows_what_to_do_and_pays_when_confirmed(
+async def test_channel_on_the_phone_shows_what_to_do_and_waits_after_a_slow_confirmation(
     shared_merchant: Merchant, channel: str, currency: str, provider: str, text: str
 ) -> None:
     path, reference = await open_checkout(shared_merchant, currency=currency)

@@ -1,4 +1,4 @@
-"""Paystack's own OpenAPI specification and samples, if they are beside the checkout. Nothing of them is copied into it."""
+"""Paystack's own OpenAPI specification and samples, if `../shared/paystack` is beside this repository. Nothing of them is copied."""
 
 import json
 import re

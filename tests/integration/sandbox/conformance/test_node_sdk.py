@@ -1,6 +1,6 @@
 """Paystack's own Node SDK, unmodified but for its base URL, works against the sandbox: every call that both offer.
 
-1.2.1-beta.1 is the newest version that contains code: 1.2.1 was published without any. It hides the status and the code of a response.
+1.2.1-beta.1 is the newest version that contains code: 1.2.1 was published without any. The SDK hides the status and the code of a response.
 """
 
 import asyncio

@@ -16,9 +16,9 @@ from tests.fixtures.sandbox import in_process_sandbox
 from tests.integration.sandbox.conformance import openapi
 from tests.integration.sandbox.conformance.json_schema import problems
 from tests.integration.sandbox.conformance.openapi import Operation, operations, specification
-from tests.integration.sandbox.conformance.scenario import Recording, Scenario
+from tests.integration.sandbox.conformance.recorder import Recorder, Recording
 
-pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this checkout")
+pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this repository")
 UNSPECIFIED = "/integration/webhooks/events"
 """The Webhook Events API is documented and missing in the specification."""
 EXTRA_PARAMETERS: dict[Operation, set[str]] = {
@@ -78,7 +78,7 @@ def offered(document: dict[str, Any]) -> dict[Operation, dict[str, Any]]:
 @pytest.fixture(scope="module")
 async def recording() -> Recording:
     async with WebhookReceiver() as receiver, in_process_sandbox(webhook_url=receiver.url, time_scale=0.01) as own:
-        return await Scenario(own, receiver).run()
+        return await Recorder(own, receiver).run()
 
 
 def test_paths_of_the_sandbox_are_all_specified(offered: dict[Operation, dict[str, Any]]) -> None:

@@ -12,9 +12,9 @@ from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
 from tests.fixtures.sandbox import in_process_sandbox
 from tests.integration.sandbox.conformance import openapi
-from tests.integration.sandbox.conformance.scenario import Recording, Scenario
+from tests.integration.sandbox.conformance.recorder import Recorder, Recording
 
-pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this checkout")
+pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this repository")
 REFUNDS = [f"refund.{status}" for status in ("pending", "processing", "processed", "failed", "needs-attention")]
 DISPUTES = [f"charge.dispute.{kind}" for kind in ("create", "remind", "resolve")]
 TRANSFERS = ["bank.transfer.rejected", "bank.transfer.rejected.pesalink"]
@@ -76,7 +76,7 @@ def differences(ours: Any, theirs: Any, where: str = "$") -> set[str]:
 @pytest.fixture(scope="module")
 async def recording() -> Recording:
     async with WebhookReceiver() as receiver, in_process_sandbox(webhook_url=receiver.url, time_scale=0.01) as own:
-        return await Scenario(own, receiver).run()
+        return await Recorder(own, receiver).run()
 
 
 @pytest.mark.parametrize("name", EMULATED)

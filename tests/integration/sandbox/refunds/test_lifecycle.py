@@ -50,7 +50,7 @@ async def test_refund_with_timed_steps_is_processed_and_sends_webhooks(receiver:
     ("card", "final_status", "transaction_status"),
     [("refund-fails", "failed", "success"), ("refund-needs-attention", "needs-attention", "reversal-pending")],
 )
-async def test_refund_of_a_failing_card_has_its_final_status(
+async def test_refund_to_a_card_that_takes_none_has_its_final_status(
     receiver: WebhookReceiver, card: str, final_status: str, transaction_status: str
 ) -> None:
     async with in_process_sandbox(webhook_url=receiver.url, refund_seconds=0.02) as merchant:

@@ -1,4 +1,4 @@
-"""Runs every call of the sandbox once, and records its responses and webhooks."""
+"""Makes every call of the sandbox, and records the responses and webhooks."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Recording:
     """By the name of the sample in Paystack's documentation."""
 
 
-class Scenario:
+class Recorder:
     def __init__(self, merchant: Merchant, receiver: WebhookReceiver) -> None:
         self.recording = Recording()
         self._merchant = merchant
