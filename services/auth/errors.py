@@ -22,7 +22,7 @@ from kit.errors import Problem
 
 
 class EmailTaken(Problem):
-    """An account with this e-mail address already exists. Log in, or use another address."""
+    """This e-mail address belongs to an account. Log in, or use another address."""
 
     status = 409
 

@@ -11,7 +11,7 @@ token_requests_total = Counter(
 
 throttled_total = Counter(
     "auth_throttled_total",
-    "Logins, registrations, new guests and requests for mails that a limit refused. "
+    "Requests that a limit refused: logins, passwords of logged-in accounts, registrations, new guests and requests for mails. "
     "limit: `name`, `device`, `account`, `mail_code`, `address`, `registrations`, `guests`",
     ["limit"],
 )

@@ -175,7 +175,7 @@ class AccountExport(ResponseModel):
     created_at: datetime
     delete_at: datetime | None
     sessions: list[ExportedSession]
-    mails: list[ExportedMail] = Field(description="Mails of the last weeks")
+    mails: list[ExportedMail] = Field(description="Sent mails of the last 7 days, others of the last 30 days")
 
 
 class EmailVerification(RequestModel):

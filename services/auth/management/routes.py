@@ -74,9 +74,10 @@ async def get_account_details(
 async def change_account_details(
     change: AccountUpdate, operator: CurrentOperator, db: DatabaseTransaction, account_id: AccountId
 ) -> ManagedAccountView:
-    """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.
+    """Change the role or the name. Requires the scope `accounts:manage`.
 
-    If the account loses scopes, its sessions end, and every service refuses its access tokens within ten seconds.
+    Nobody grants or ends a role with scopes that they do not have, except those of customers. If the account loses scopes, its sessions
+    end, and every service refuses its access tokens within ten seconds.
     """
     if change.role is not None:
         await acts.set_role(db, operator, account_id, change.role)
