@@ -74,7 +74,7 @@ class EventData(BaseModel, ABC):
         """The id that the event must have as its `subject`."""
 
 
-class PaidOrderData(EventData):
+class OrderPaymentData(EventData):
     """The payment and the order that an event is about. Consumers compare these values with their own rows."""
 
     reference: Reference
@@ -87,7 +87,7 @@ class PaidOrderData(EventData):
         return str(self.order_id)
 
 
-class PaymentData(PaidOrderData):
+class PaymentData(OrderPaymentData):
     """The `data` of all events that the payments service publishes."""
 
     metadata: AttachedMetadata = Field(
@@ -173,7 +173,7 @@ class PaymentTransferRejectedData(PaymentData):
     message: Text | None = Field(default=None, max_length=200, description="Paystack's words. For display only")
 
 
-class OrderUndeliverableData(PaidOrderData):
+class OrderUndeliverableData(OrderPaymentData):
     reason: UndeliverableReason
     metadata: AttachedMetadata = Field(
         default={}, description="`metadata` of the request that placed the order; empty if there is no such order"
@@ -243,7 +243,7 @@ class Event(BaseModel):
 
 
 class PaymentStarted(Event):
-    """The payer can pay. catalog keeps the stock reserved until `payable_until`, or until its own latest end if that is earlier."""
+    """The payer can pay. Stock is reserved until `payable_until`, at most CATALOG_MAX_RESERVATION_SECONDS after the order was placed."""
 
     source: Literal["/payments"] = "/payments"
     type: Literal[EventType.PAYMENT_STARTED] = EventType.PAYMENT_STARTED

@@ -87,7 +87,7 @@ class StockState(StrEnum):
     """The stock was unlimited when the order was placed, or was made unlimited since: the item moves no stock."""
 
     RESERVED = "reserved"
-    """Reserved for the order, until it is paid, cancelled or expired; a paid order has it while it waits for units."""
+    """Reserved for the order, until it is paid, cancelled or expired. Items of a paid order that wait for units stay reserved."""
 
     SOLD = "sold"
     """Taken out of the stock, except the units that a refund has put back (`restocked`)."""

@@ -1,8 +1,8 @@
-"""A fair queue for a few threads: addresses take turns, so one address with many requests does not keep the others waiting.
+"""A fair queue for a few threads: requesters take turns, so one IP address with many requests does not keep the others waiting.
 
 Requests from known devices and requests from unknown ones have separate queues, which take turns too. In each queue, requesters take turns:
-an account on its known devices is one requester, and so is an address with its unknown devices. All addresses of one IPv6 /48 network share
-the turns of one, because one customer may have a whole /48, with 65,536 networks that would each count as an address.
+an account on its known devices is one requester, and so is a limit address with its unknown devices. All limit addresses of one IPv6 /48
+network share the turns of one, because one customer may have a whole /48, with 65,536 limit addresses.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from services.auth.throttling.networks import client_network
 
 MAX_WAITING_PER_REQUESTER = 8
 MAX_WAITING_REGISTRATIONS = 60
-"""The limit for registrations of one address: as many as its bucket has tokens (throttling/address_buckets.py)."""
+"""The limit for registrations of one limit address: as many as its bucket has tokens (throttling/address_buckets.py)."""
 
 MAX_WAITING_KNOWN_OF_NETWORK = 16
 """The limit for requests from known devices of one IPv4 address or IPv6 /48 network, for all accounts together: otherwise a person with
@@ -33,7 +33,7 @@ MAX_WAIT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """An account or an address. Its requests are served in the sequence of their arrival, and take turns with those of other requesters.
+    """An account or a limit address. Its requests are served in the sequence of their arrival, and take turns with those of others.
 
     At most `capacity` of its requests wait; further ones are refused.
     """

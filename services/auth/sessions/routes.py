@@ -27,8 +27,8 @@ router = Router(prefix="/auth", tags=["sessions"])
 async def current_session(caller: Annotated[Caller, Depends(authenticate)], db: DatabaseTransaction) -> LoginSession:
     """Lock the session of the caller's token until the end of the transaction, and return it.
 
-    For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
-    not. Raises AccountNeeded if the token belongs to a program, NotAuthenticated if its session has ended.
+    `authenticate` alone accepts the token for some seconds after its session has ended. Raises AccountNeeded if the token belongs to a
+    program, NotAuthenticated if its session has ended.
     """
     if caller.session_id is None:
         raise AccountNeeded

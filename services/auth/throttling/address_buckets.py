@@ -104,7 +104,7 @@ async def _take(db: AsyncSession, rule: BucketRule, address: str) -> bool:
 
 
 async def give_back(db: AsyncSession, rule: BucketRule, address: str) -> None:
-    """Return a token that was taken."""
+    """Put back a token that was taken."""
     for each, bucket_address in rule.with_network(address):
         given = (
             update(AddressBucket).where(_row(each, bucket_address)).values(full_at=AddressBucket.full_at - each.refill)

@@ -226,7 +226,7 @@ async def delete_product(
 async def list_product_changes(
     product_id: ProductId, _: EditorCaller, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> AuditPage:
-    """Return the changes of a product, of its price, status and stock, newest first. Requires the scope `catalog:write`."""
+    """Return the changes of a product, its variants and its stock, newest first. Requires the scope `catalog:write`."""
     before = None if cursor is None else decode_cursor(cursor, CHANGES_LIST_NAME, int)[0]
     selected = AuditFilter(subject=str(product_id))
     rows = await list_entries(session, AuditLogEntry, selected, limit + 1, before)

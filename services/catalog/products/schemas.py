@@ -172,9 +172,13 @@ class ProductView(ResponseModel):
     tags: list[str] = Field(description="Labels in lower case")
     media: list[Media] = Field(description=MEDIA)
     options: list[str] = Field(description=OPTIONS)
-    version: int = Field(description="Number of the version, which each change with PATCH increases")
+    version: int = Field(
+        description="Number of the version, which each change of the product or its variants increases"
+    )
     created_at: datetime = Field(description="When the product was created")
-    updated_at: datetime = Field(description="When the product was created or last changed with PATCH")
+    updated_at: datetime = Field(
+        description="When the product was created, or when it or its variants were last changed"
+    )
 
 
 class TagFacet(ResponseModel):
