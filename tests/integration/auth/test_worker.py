@@ -28,7 +28,7 @@ async def _count(table: type[Base]) -> int:
 
 
 async def _fill_every_table(auth: AuthClient, email: str) -> None:
-    """Add a row to each table, or two to that of the buckets."""
+    """Add a row to each table. The registration of the account has already added another bucket."""
     await auth.login(email)
     await auth.login(f"{datetime.now(UTC).timestamp()}@example.com", "guessing")
 

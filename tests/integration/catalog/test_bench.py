@@ -13,7 +13,7 @@ from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_product, place_order
 from tests.fixtures.catalog import stock_differences
 
-OWN = {"id", "number", "status_token", "search", "order_id", "created_at", "expires_at", "key", "fingerprint"}
+INDIVIDUAL = {"id", "number", "status_token", "search", "order_id", "created_at", "expires_at", "key", "fingerprint"}
 """What differs between any two orders. `search` contains the number."""
 
 TABLES = ("orders", "order_items", "stock_movements", "idempotency_keys")
@@ -40,7 +40,7 @@ async def test_orders_app_writes_the_same_rows_and_response_as_catalog(
 
 def _without(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row without what differs between two orders, also in the stored response."""
-    found = {name: value for name, value in row.items() if name not in OWN}
+    found = {name: value for name, value in row.items() if name not in INDIVIDUAL}
     if isinstance(found.get("body"), str):
         found["body"] = _without(json.loads(found["body"]))
     return found

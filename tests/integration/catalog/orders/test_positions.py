@@ -182,7 +182,7 @@ def simple_query(selected: OrderFilter) -> Select[UUID]:
 
 
 def pages() -> list[Page]:
-    """Return the first page and one in the middle, in both sequences."""
+    """Return the first page and one in the middle, newest first and oldest first."""
     middle = Position(START + timedelta(seconds=ROWS // 6 * SECONDS), UUID(int=1 << 127))
     return [Page(sort=sort, limit=LIMIT, after=after) for sort, after in itertools.product(OrderSort, (None, middle))]
 

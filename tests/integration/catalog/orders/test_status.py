@@ -103,10 +103,10 @@ async def test_status_tokens_when_the_shop_has_a_secret_are_made_from_it(
 ) -> None:
     order = (await place_order(client, customer, {await create_product(5): 1})).json()
     secret = "a secret of the shop only"
-    async with serving("catalog", CATALOG_STATUS_TOKEN_SECRET=secret) as replica:
+    async with serving("catalog", CATALOG_STATUS_TOKEN_SECRET=secret) as instance:
         token = StatusTokens(secret).token_of(UUID(order["id"]))
-        assert (await replica.client.get(url_of(token))).json()["number"] == order["number"]
-        assert (await replica.client.get(url_of(order["status_token"]))).status_code == 404
+        assert (await instance.client.get(url_of(token))).json()["number"] == order["number"]
+        assert (await instance.client.get(url_of(order["status_token"]))).status_code == 404
 
 
 async def test_status_when_an_address_sends_too_many_requests_then_429(

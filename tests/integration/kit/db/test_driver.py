@@ -95,7 +95,7 @@ async def test_statement_alone_when_it_fails_then_its_connection_can_be_used_aga
     assert await idle_connections(engine) == before
 
 
-async def test_statement_alone_when_its_connection_is_dead_then_lost_and_a_transaction_gets_a_living_one(
+async def test_statement_alone_when_its_connection_is_dead_then_connection_lost_and_a_transaction_gets_a_living_one(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with sessions() as session:
@@ -107,7 +107,9 @@ async def test_statement_alone_when_its_connection_is_dead_then_lost_and_a_trans
         assert await session.scalar(text("SELECT 2")) == 2
 
 
-async def test_statement_alone_when_the_server_ends_it_then_lost(engine: AsyncEngine, sessions: Sessions) -> None:
+async def test_statement_alone_when_the_server_ends_it_then_connection_lost(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
     ends_itself = DriverStatement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     for _ in range(20):
         with pytest.raises(ConnectionLost):

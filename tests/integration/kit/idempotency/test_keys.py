@@ -120,7 +120,7 @@ async def test_a_key_without_a_response_is_in_use(sessions: Sessions) -> None:
 
 
 class ReleasesAfterInsert(AsyncSession):
-    """Another request releases its key right after the INSERT of this session met it."""
+    """A session with an INSERT that finds the key of another request, which releases it right afterwards."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
         found = await super().execute(*args, **kwargs)

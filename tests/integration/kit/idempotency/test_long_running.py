@@ -1,4 +1,4 @@
-"""Idempotency keys for long-running requests: taken over as soon as their request is gone, never held by two requests."""
+"""Idempotency keys for long-running requests: taken over when their request is gone, never held by two requests."""
 
 import asyncio
 import os

@@ -88,7 +88,7 @@ async def test_prune_reads_only_the_oldest_entries(sessions: Sessions, engine: A
 
 
 async def test_lock_due_reads_only_pending_entries(engine: AsyncEngine, sessions: Sessions) -> None:
-    """Even if the statistics say that many entries are pending, as after an outage: they are updated only when the table has grown."""
+    """Even if the statistics, perhaps outdated, say that many entries are pending, as after an outage."""
     fill = text(
         "INSERT INTO inbox (key, body, status) SELECT :status || n, '{}', :status FROM generate_series(1, 20000) AS n"
     )

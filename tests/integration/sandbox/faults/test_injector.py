@@ -1,20 +1,12 @@
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.fixtures.merchant import Merchant
-from tests.fixtures.sandbox import in_process_sandbox
 
 VALID = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
-
-
-@pytest.fixture
-async def isolated_merchant() -> AsyncIterator[Merchant]:
-    async with in_process_sandbox() as merchant:
-        yield merchant
 
 
 async def set_faults(merchant: Merchant, **faults: Any) -> None:
