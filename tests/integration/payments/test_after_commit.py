@@ -1,4 +1,4 @@
-"""A transaction that is rolled back counts nothing and logs nothing, and the next attempt counts and logs once."""
+"""A transaction that is rolled back counts nothing and logs nothing; one that is committed counts and logs once."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -154,4 +154,9 @@ async def test_work_when_it_is_rolled_back_is_neither_counted_nor_logged(
         await work(session)
         assert counters() == before
         assert caplog.text == ""
-    assert caplog.text != ""
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines
+    assert len(set(lines)) == len(lines)
+    counted = [value - before.get(name, 0) for name, value in counters().items() if value != before.get(name, 0)]
+    assert counted == ([] if prepare is close else [1] * len(counted))
+    assert bool(counted) is (prepare is not close), "every act but the closing of a refund is counted"

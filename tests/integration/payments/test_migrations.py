@@ -24,7 +24,7 @@ TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
 @pytest.fixture
-async def half(postgres: Postgres) -> AsyncIterator[str]:
+async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
     """The URL of an empty database."""
     url = postgres.owner_url("half")
     yield url
@@ -81,28 +81,38 @@ async def _serving(url: str, verb: str) -> AsyncIterator[httpx.Response]:
         await process.wait()
 
 
-async def test_migration_when_it_is_killed_leaves_nothing_and_runs_again(half: str, tmp_path: Path) -> None:
+@asynccontextmanager
+async def _schema_at(url: str, revision: str) -> AsyncIterator[None]:
+    """Let the schema claim to be at another revision."""
+    newest = await _fetch(url, "SELECT version_num FROM alembic_version")
+    await _fetch(url, f"UPDATE alembic_version SET version_num = '{revision}'")
+    try:
+        yield
+    finally:
+        await _fetch(url, f"UPDATE alembic_version SET version_num = '{newest}'")
+
+
+async def test_migration_when_it_is_killed_leaves_nothing_and_runs_again(empty_database: str, tmp_path: Path) -> None:
     points = environment(tmp_path / "migrate")
     armed = tmp_path / "migrate" / "migration.moved"
     armed.touch()
-    assert await _run(half, "migrate", points) == -signal.SIGKILL
+    assert await _run(empty_database, "migrate", points) == -signal.SIGKILL
     assert not armed.exists()
-    assert await _fetch(half, TABLES) == 0
-    async with _serving(half, "serve") as answer:
+    assert await _fetch(empty_database, TABLES) == 0
+    async with _serving(empty_database, "serve") as answer:
         assert answer.status_code == 503
         assert "the database is empty" in answer.json()["checks"]["database"]
         assert "run the migrations" in answer.json()["checks"]["database"]
     # As the commands migrate and check-migrations do it, without processes of their own.
     for _ in range(2):
-        await run_alembic_command(PACKAGE, SecretStr(half), "upgrade", "head")
-    await run_alembic_command(PACKAGE, SecretStr(half), "check")
-    assert await _fetch(half, TABLES) > 0
+        await run_alembic_command(PACKAGE, SecretStr(empty_database), "upgrade", "head")
+    await run_alembic_command(PACKAGE, SecretStr(empty_database), "check")
+    assert await _fetch(empty_database, TABLES) > 0
 
 
 @pytest.mark.parametrize("verb", ["serve", "worker"])
-async def test_readyz_when_the_schema_is_older_answers_503(half: str, rabbitmq: str, verb: str) -> None:
-    await run_alembic_command(PACKAGE, SecretStr(half), "upgrade", "head")
-    await run_alembic_command(PACKAGE, SecretStr(half), "downgrade", "-1")
-    async with _serving(half, verb) as answer:
+async def test_readyz_when_the_schema_is_older_answers_503(empty_database: str, rabbitmq: str, verb: str) -> None:
+    await run_alembic_command(PACKAGE, SecretStr(empty_database), "upgrade", "head")
+    async with _schema_at(empty_database, "0000"), _serving(empty_database, verb) as answer:
         assert answer.status_code == 503
-        assert "this code needs" in answer.json()["checks"]["database"]
+        assert "the schema is at revision 0000 and this code needs" in answer.json()["checks"]["database"]

@@ -1,4 +1,4 @@
-"""The revocation list in a service: polled, kept while auth is unavailable, and a lookup that does not depend on its length."""
+"""The revocation list in a service: polled, and kept while auth is unavailable."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def unavailable() -> RevocationList | None:
 
 
 class Auth:
-    """Answers with `found`, or raises it. `fetched` is set after each fetch."""
+    """Answers with `found`, or raises it. `fetched` is set by each fetch."""
 
     def __init__(self, found: RevocationList | Exception | None) -> None:
         self.found = found
@@ -89,7 +89,6 @@ async def test_list_when_it_was_never_fetched_refuses_nothing_and_is_fetched_as_
     async with service.polling(seconds=3600):
         assert not service.is_revoked(claims(sid="s"))
         auth.found = RevocationList(sessions=["s"])
-        await auth.fetched.wait()
         async with asyncio.timeout(5):
             while not service.is_revoked(claims(sid="s")):  # noqa: ASYNC110 -- no event tells it
                 await asyncio.sleep(0)

@@ -208,6 +208,7 @@ async def test_charge_when_fees_come_on_top_is_verified_and_passes(
     paystack.saved_card_answer = {"amount": 50_750, "fees": 750}
     shown = (await charge_card(client, customer, catalog.add_order(), card)).json()
     assert (shown["status"], shown["paid_amount"]) == ("succeeded", 50_750)
+    assert paystack.verified() == [shown["reference"]]
 
 
 async def test_charge_when_too_little_is_paid_is_held(

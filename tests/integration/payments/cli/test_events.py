@@ -1,7 +1,7 @@
 """`republish` publishes the events of a period again; `reprocess-events` gives failed inbox entries another attempt."""
 
 import httpx
-from sqlalchemy import func
+from sqlalchemy import func, select
 
 from services.payments.db import sessions
 from services.payments.models import Inbox
@@ -35,6 +35,12 @@ async def test_reprocess_events_makes_failed_entries_pending(command: CommandLin
             for n, status in enumerate(["failed", "processed", "failed"])
         )
     assert (await command.run("reprocess-events", "--json")).json == {"events": 2}
+    async with sessions() as session:
+        found = (await session.execute(select(Inbox.status, Inbox.attempts).order_by(Inbox.key))).all()
+    assert [tuple(row) for row in found] == [("pending", 0), ("processed", 12), ("pending", 0)]
+
+
+async def test_reprocess_events_when_the_database_is_away_says_so_in_a_sentence() -> None:
     unreachable = await start_process("reprocess-events", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
     _, err = await unreachable.communicate()
     assert unreachable.returncode == 1

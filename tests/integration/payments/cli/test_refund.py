@@ -1,9 +1,8 @@
 """`refund` requests a refund of any paid payment."""
 
-from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fixtures.payments_cli import OPERATOR, CommandLine
-from tests.fixtures.payments_rows import all_refunds
+from tests.fixtures.payments_rows import all_refunds, find_payment
 
 
 async def test_refund_requests_an_amount_or_everything_for_the_worker_to_send(command: CommandLine) -> None:
@@ -44,7 +43,8 @@ async def test_refund_when_the_payment_is_unknown_unpaid_or_in_another_currency_
         refused = await command.run("refund", reference, *options)
         assert (refused.code, refused.out) == (1, "")
         assert refused.err.strip()
-    assert unpaid.status == PaymentStatus.PENDING
+    assert (await find_payment(unpaid.reference)).status == "pending"
+    assert (await find_payment(paid.reference)).status == "succeeded"
     assert await all_refunds() == []
 
 

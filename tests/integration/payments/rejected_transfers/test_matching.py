@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from services.payments.db import sessions
 from services.payments.metrics import Metrics
-from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited
 from services.payments.rejected_transfers.matching import MAX_FAILURES
 from services.payments.rejected_transfers.models import RejectedTransfer
 from tests.factories.payments import create_payment
@@ -240,11 +240,14 @@ async def test_rejected_transfer_when_our_key_is_rejected_or_the_rate_limit_used
     paystack.add_transaction(one.reference, status="ongoing")
     await deliver(client, transfer_rejected(one.reference))
     await execute(f"UPDATE rejected_transfers SET failures = {MAX_FAILURES - 1}")
-    paystack.fail(refusal(401, "Invalid key"), operation="transaction")
-    with pytest.raises(KeyRejected):
-        await jobs.match_transfers()
-    (listed,) = await list_transfers(client, operator)
-    assert listed["status"] == "pending"
+    limited = httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={})
+    for answer, error in ((limited, RateLimited), (refusal(401, "Invalid key"), KeyRejected)):
+        await execute("UPDATE rejected_transfers SET next_attempt_at = now()")
+        paystack.fail(answer, operation="transaction")
+        with pytest.raises(error):
+            await jobs.match_transfers()
+        (listed,) = await list_transfers(client, operator)
+        assert listed["status"] == "pending"
 
 
 async def test_retry_when_the_caller_is_a_customer_or_the_transfer_is_unknown_is_refused(

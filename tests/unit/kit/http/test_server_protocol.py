@@ -152,11 +152,9 @@ async def test_response_that_is_read_slowly_is_complete(strict: Running) -> None
     client = await Client.connect(strict, GET_LARGE)
     head = await client.reader.readuntil(b"\r\n\r\n")
     assert f"content-length: {LARGE}".encode() in head
-    received = 0
-    while received < LARGE:  # 30 pauses: together longer than the server waits for a client that reads nothing
-        received += len(await client.reader.readexactly(LARGE // 30))
+    for _ in range(30):  # 30 pauses: together longer than the server waits for a client that reads nothing
+        await client.reader.readexactly(LARGE // 30)  # raises an error if the response ends early
         await asyncio.sleep(0.02)
-    assert received == LARGE
 
 
 async def test_ordinary_clients_reuse_their_connection(patient: Running) -> None:

@@ -34,13 +34,14 @@ async def test_a_job_that_fails_is_restarted() -> None:
 
 
 async def test_a_job_that_fails_does_not_affect_another() -> None:
-    worked = asyncio.Event()
+    failed, worked = asyncio.Event(), asyncio.Event()
 
     async def failing(_: Shutdown) -> None:
+        failed.set()
         raise RuntimeError
 
     async def working(shutdown: Shutdown) -> None:
-        await shutdown.wait(0.05)
+        await failed.wait()
         worked.set()
         await shutdown.wait_requested()
 

@@ -21,11 +21,13 @@ class FakeCounter:
         self.asked: list[int] = []
         self.paused = 0.0
         self.unreachable = False
+        self.refused = 0
 
     async def take(
         self, limit: int, calls: int, *, made: int, per_second: float, burst: float, pause_seconds: float
     ) -> Grant:
         if self.unreachable:
+            self.refused += 1
             raise ConnectionRefusedError
         self.made += made
         self.left -= made
@@ -108,7 +110,8 @@ async def test_while_the_counter_is_unreachable_background_calls_wait_and_the_ot
     for _ in range(10_000):
         rate_limit.count("charge")  # returns at once and raises nothing
     waiting = asyncio.create_task(rate_limit.acquire("verify", shutdown))
-    await asyncio.sleep(0.01)
+    refused = counter.refused
+    await until(lambda: asyncio.sleep(0, counter.refused > refused + 3))
     assert not waiting.done()
     counter.left = 1_000
     counter.unreachable = False
