@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from tests.fixtures.tokens import Signer
 
-# For `make unit`; `make test` tries 100 examples. Nothing fails because the machine is busy.
+# For `make unit`; `make test` tries 100 examples. Without a deadline, no test fails because the machine is busy.
 settings.register_profile("quick", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -1,4 +1,4 @@
-"""Check that what the documentation names exists: a guarantee whose test was renamed would refer to no test."""
+"""What the documentation names exists: paths, tests, commands, links, variables, routes and metrics."""
 
 import re
 from itertools import chain

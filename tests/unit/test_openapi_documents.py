@@ -106,7 +106,7 @@ def test_every_successful_response_has_a_schema_or_no_body() -> None:
     assert "/auth/password/forgot" in empty
 
 
-def test_every_operation_declares_the_errors_of_its_form() -> None:
+def test_every_operation_declares_the_errors_that_its_path_method_and_body_can_cause() -> None:
     for method, path, operation in operations():
         declared = {int(status) for status in operation["responses"]}
         expected = set() if path == WEBHOOKS else {422}

@@ -137,7 +137,7 @@ async def test_webhook_events_when_reprocessed_and_closed_are_recorded(
     }
 
 
-async def test_events_when_reprocessed_or_republished_are_recorded(
+async def test_republish_is_recorded_and_reprocess_events_without_failed_events_is_not(
     client: httpx.AsyncClient, operator: dict[str, str], command: CommandLine
 ) -> None:
     assert (await command.run("republish", "--from", "2h")).code == 0

@@ -1,4 +1,4 @@
-"""One budget of calls to Paystack for all processes: two engines, two processes, a lost portion, a pause, and no database."""
+"""All processes share one budget of calls to Paystack. A process takes portions of it from the database."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ asyncio.run(main())
 
 @pytest.fixture
 async def rate_limits() -> AsyncIterator[list[RateLimit]]:
-    """The rate limits of two processes: each has an engine of its own."""
+    """Two rate limits, each with connections of its own, as in two processes."""
     engines = [create_engine(settings.payments_database_url, name=f"process-{number}") for number in range(2)]
     found = [RateLimit(LIMIT, counter=DatabaseCounter(engine)) for engine in engines]
     yield found
@@ -68,7 +68,7 @@ async def call_until(rate_limit: RateLimit, end: float) -> int:
     return calls
 
 
-async def test_two_engines_together_stay_within_the_budget(rate_limits: list[RateLimit]) -> None:
+async def test_two_rate_limits_together_stay_within_the_budget(rate_limits: list[RateLimit]) -> None:
     began = time.monotonic()
     made = await asyncio.gather(*(call_until(each, began + 1.5) for each in rate_limits))
     elapsed = time.monotonic() - began
@@ -101,7 +101,7 @@ async def test_calls_that_cannot_wait_leave_fewer_calls_to_the_background(rate_l
     for _ in range(200):
         api.count("charge")
     await api.close()
-    assert sum([await call_until(worker, began + 2)]) + 200 <= max(200, BURST + PER_SECOND * (time.monotonic() - began))
+    assert await call_until(worker, began + 2) + 200 <= max(200, BURST + PER_SECOND * (time.monotonic() - began))
 
 
 async def test_calls_that_could_not_wait_delay_the_background_by_a_minute_at_most() -> None:

@@ -35,6 +35,7 @@ from tests.fixtures.proxy import Proxy
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection <asyncpg:ResourceWarning")
 
 LONGEST = 12.0
+"""The longest time in seconds that a request may take."""
 CONNECTIONS = settings.database_connections
 Ask = Callable[[], Awaitable[httpx.Response]]
 

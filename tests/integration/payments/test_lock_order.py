@@ -1,6 +1,6 @@
 """Rows are locked in one order everywhere, the order of their ids: so two transactions never wait for each other.
 
-Each test lets work with several rows run against a transaction that locks the same rows in the order of their ids. If the work locked
+Each test does work with several rows while a transaction locks the same rows in the order of their ids. If the work locked
 them in another order, Postgres would end one of the two with an error.
 """
 
@@ -41,7 +41,7 @@ def undeliverable(one: Payment) -> OrderUndeliverable:
     return OrderUndeliverable(subject=str(one.order_id), data=data)
 
 
-async def test_undeliverable_orders_are_locked_in_the_order_of_their_ids() -> None:
+async def test_payments_of_undeliverable_orders_are_locked_in_the_order_of_their_ids() -> None:
     first, second = await create_paid_payment(reference="pay-b"), await create_paid_payment(reference="pay-a")
     events = [undeliverable(second), undeliverable(first)]
     await run_against_locks(
@@ -93,7 +93,7 @@ async def test_webhook_events_are_closed_in_the_order_of_their_ids() -> None:
 
 
 async def test_events_are_stored_in_the_order_of_their_keys() -> None:
-    """Two consumers that receive the same events in another order: the second waits for the first and finds them stored."""
+    """Two consumers receive the same events in different orders: the second waits for the first and finds them stored."""
     first, second = (Message(key, b"", {}) for key in ("a", "b"))
     async with sessions.begin() as session:
         await inbox.store(session, Inbox, [first])

@@ -1,4 +1,4 @@
-"""Metrics are correct: measured from the database alone, only by workers, and once for all processes of an API."""
+"""Workers, and only they, export what is measured from the database; an API with several processes exports the sums of all of them."""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ STAYING, COMING = 30, 1000
 
 
 class Listing(NamedTuple):
-    """`create` inserts rows `:first` to `:last` named by `:stays`; `delete` removes some of those that go."""
+    """`create` inserts rows `:first` to `:last`, whose names begin with `:prefix`; `delete` deletes some of those that go."""
 
     path: str
     shown: str
@@ -24,7 +24,7 @@ class Listing(NamedTuple):
     forged_cursors: list[str]
 
 
-NUMBERS, NAME = "generate_series(CAST(:first AS bigint), CAST(:last AS bigint))", "CAST(:stays AS text) || n"
+NUMBERS, NAME = "generate_series(CAST(:first AS bigint), CAST(:last AS bigint))", "CAST(:prefix AS text) || n"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LISTS = [
     Listing(
@@ -87,8 +87,8 @@ def read(client: httpx.AsyncClient, operator: dict[str, str]) -> Reading:
 @each_list
 async def test_pages_when_rows_come_and_go_show_each_staying_row_once(read: Reading, listing: Listing) -> None:
     for n in range(STAYING):
-        await execute(listing.create, stays="stays", first=100 * n, last=100 * n)
-        await execute(listing.create, stays="goes", first=100 * n + 1, last=100 * n + 1)
+        await execute(listing.create, prefix="stays", first=100 * n, last=100 * n)
+        await execute(listing.create, prefix="goes", first=100 * n + 1, last=100 * n + 1)
     seen: list[str] = []
     params: dict[str, str | int] = {"limit": 7}
     inserted = STAYING * 100
@@ -99,7 +99,7 @@ async def test_pages_when_rows_come_and_go_show_each_staying_row_once(read: Read
             break
         params["cursor"] = page["next_cursor"]
         if inserted < STAYING * 100 + COMING:
-            await execute(listing.create, stays="goes", first=inserted, last=inserted + 249)
+            await execute(listing.create, prefix="goes", first=inserted, last=inserted + 249)
             inserted += 250
         if listing.delete is not None:
             await execute(listing.delete)
@@ -112,7 +112,7 @@ async def test_pages_when_rows_come_and_go_show_each_staying_row_once(read: Read
 
 @each_list
 @pytest.mark.parametrize("limit", ["1000000000", "101", "0", "-1", "1e2", "9" * 5000])
-async def test_list_when_the_limit_is_too_large_answers_422(read: Reading, listing: Listing, limit: str) -> None:
+async def test_list_when_the_limit_is_invalid_answers_422(read: Reading, listing: Listing, limit: str) -> None:
     answer = await read(listing, limit=limit)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 

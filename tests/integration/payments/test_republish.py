@@ -24,7 +24,7 @@ FACTS = {
 
 
 async def republish_period(since: timedelta = HOUR, until: timedelta = -HOUR) -> list[int]:
-    """Republish what happened between these times ago. Return the sizes of the batches."""
+    """Republish what happened from `since` ago until `until` ago, by default from an hour ago. Return the sizes of the batches."""
     now = datetime.now(UTC)
     return [count async for count in republish(now - since, now - until)]
 

@@ -7,7 +7,7 @@ import yaml
 
 from tests.fixtures.documents import METRIC, PROJECT, section, source
 
-FUNCTIONS = {
+NOT_METRICS = {
     "max",
     "sum",
     "min",
@@ -31,7 +31,7 @@ def rules() -> list[dict[str, Any]]:
 
 def metrics_of(rule: dict[str, Any]) -> set[str]:
     expression = re.sub(r"\[[^]]*]|\{[^}]*}", "", rule["expr"])
-    return set(re.findall(r"[a-z_]{2,}", expression)) - FUNCTIONS
+    return set(re.findall(r"[a-z_]{2,}", expression)) - NOT_METRICS
 
 
 def test_alert_rules_use_metrics_that_exist() -> None:

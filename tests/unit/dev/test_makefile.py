@@ -1,4 +1,4 @@
-"""The Makefile explains every command, and no command does nothing silently."""
+"""The Makefile explains every command, and runs each of them even if a file has its name."""
 
 import re
 import subprocess

@@ -87,8 +87,8 @@ async def test_requests_without_a_token_are_limited_for_each_address(shop: Shop)
     assert await shop.statuses(1, "/public", "198.51.100.2") == [200]
     assert await shop.statuses(1, "/livez") == [200]
 
-    six = [(await shop.statuses(1, "/public", f"2001:db8::{number}"))[0] for number in range(5)]
-    assert six == [200] * 3 + [429] * 2, "one /64 network is one client"
+    ipv6 = [(await shop.statuses(1, "/public", f"2001:db8::{number}"))[0] for number in range(5)]
+    assert ipv6 == [200] * 3 + [429] * 2, "one /64 network is one client"
     assert await shop.statuses(1, "/public", "2001:db8:0:1::1") == [200]
 
     async with shop.client("203.0.113.7") as direct:

@@ -1,4 +1,4 @@
-"""How much of a refund returns what the payer paid too much."""
+"""The part of a refund that returns what the payer had paid too much."""
 
 from uuid import uuid4
 

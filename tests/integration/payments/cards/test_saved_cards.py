@@ -116,7 +116,7 @@ async def test_card_when_its_fields_are_odd_does_not_delay_the_payment(
     assert (shown["last4"], shown["exp_month"], shown["exp_year"], shown["bank"]) == (None, None, None, None)
 
 
-async def test_list_cards_when_a_card_was_saved_in_test_mode_omits_it_under_a_live_key(
+async def test_list_cards_when_a_card_was_saved_in_live_mode_omits_it_under_a_test_key(
     client: httpx.AsyncClient, customer: dict[str, str]
 ) -> None:
     await buy(client, authorization())

@@ -36,11 +36,13 @@ async def test_metadata_is_stored_returned_published_and_sent_to_paystack(
     ]
 
 
-async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, customer: dict[str, str]) -> None:
+async def test_payment_has_no_metadata_when_neither_its_request_nor_its_order_has_any(
+    client: httpx.AsyncClient, customer: dict[str, str]
+) -> None:
     assert (await start(client, customer)).json()["metadata"] == {}
 
 
-async def test_payment_without_metadata_has_that_of_its_order(
+async def test_payment_whose_request_has_no_metadata_has_that_of_its_order(
     client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, catalog: FakeCatalog
 ) -> None:
     catalog.add_order(ORDER, metadata=METADATA)

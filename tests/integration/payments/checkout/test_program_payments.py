@@ -54,7 +54,7 @@ async def test_program_that_names_no_customer_pays_for_the_customer_of_its_order
     expected = {name: value for name, value in ORDERED_BY.items() if name != "id"}
     assert (await start(client, merchant)).json()["customer"] == expected
     assert paystack.bodies_of("initialize")[-1]["email"] == "eve@example.com"
-    # Of an order that another program has placed, or whose customer was erased, the program must name the customer.
+    # If another program has placed the order, or its customer was erased, the program must name the customer.
     for customer in (ORDERED_BY | {"id": "other-shop"}, ORDERED_BY | {"email": None}, None):
         catalog.add_order(ORDER, customer=customer)
         refused = await start(client, merchant, email="me@example.com")

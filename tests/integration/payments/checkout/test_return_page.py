@@ -1,4 +1,4 @@
-"""The payer's return from Paystack: it asks Paystack, proves nothing, and waits for nobody."""
+"""The payer's return from Paystack: only Paystack's answer settles a payment, and the payer gets an answer even if Paystack gives none."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

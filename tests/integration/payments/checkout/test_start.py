@@ -108,7 +108,7 @@ async def test_start_when_sixty_requests_arrive_at_once_keeps_the_limit_of_pendi
     ],
 )
 @pytest.mark.parametrize("saved_card", [False, True])
-async def test_start_when_paystack_does_not_accept_the_amount_then_it_is_refused_and_nothing_is_sent(
+async def test_start_refuses_exactly_the_amounts_that_paystack_does_not_accept_and_sends_none_of_them(
     client: httpx.AsyncClient,
     customer: dict[str, str],
     catalog: FakeCatalog,

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("order")
     ],
     ids=str,
 )
-async def test_start_when_initialize_is_lost_tries_again_under_a_new_reference(
+async def test_start_when_initialize_fails_once_tries_again_under_a_new_reference(
     client: httpx.AsyncClient, customer: dict[str, str], paystack: FakePaystack, first: Any
 ) -> None:
     paystack.fail(first, operation="initialize")

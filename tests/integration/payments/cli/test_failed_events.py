@@ -1,4 +1,4 @@
-"""`failed-events`: operators look at events of the other service that failed, and close those that must not be processed."""
+"""`failed-events`: operators look at events from other services that failed, and close those that must not be processed."""
 
 from typing import Any
 

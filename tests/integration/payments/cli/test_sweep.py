@@ -49,7 +49,9 @@ async def test_sweep_when_paystack_is_away_ends_with_exit_code_1(command: Comman
 async def test_sweep_when_others_hold_payments_says_so(command: CommandLine) -> None:
     command.use_paystack(NOBODY_LISTENS)
     one = await create_payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
-    own = create_engine(settings.payments_database_url, name="holder")  # the command empties the pool of the other
+    own = create_engine(
+        settings.payments_database_url, name="holder"
+    )  # the command disposes of that of services.payments.db
     async with own.begin() as holder:
         await holder.execute(select(Payment.id).where(Payment.reference == one.reference).with_for_update())
         swept = await command.run("sweep")

@@ -1,4 +1,4 @@
-"""auth's events about accounts change the payer of payments and cards, and keep what the accounts need."""
+"""auth's events about accounts erase or replace the customer of payments and cards, and keep the amounts."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,11 +28,6 @@ EVIDENCE = {
     "delivery_address": "3 Marina Road, Lagos",
     "service_details": "Two cups",
 }
-
-
-@pytest.fixture(autouse=True)
-def _empty_database(payments_database: None) -> None:
-    """Every test starts with empty tables."""
 
 
 async def apply(*events: AccountDeleted | AccountMerged) -> None:

@@ -64,7 +64,7 @@ async def test_erased_customer_is_in_no_table_and_the_payments_stay(
     nobody = {"email": None, "name": None, "phone": None, "external_id": None}
     assert (shown["customer"], shown["metadata"], shown["amount"]) == (nobody, {}, 50_000)
     assert (await client.get(f"/payments/{other}", headers=merchant)).json()["customer"] == CHIDI | eve
-    # What is left is that of the other customer.
+    # The metadata and the telephone number of the other customer are the same.
     assert (await erase(client, merchant, {"external_id": "x-2"})).json() == {"payments": 1}
     text = await stored_text()
     assert [each for each in PERSONAL if each in text] == []

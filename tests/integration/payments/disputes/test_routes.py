@@ -24,7 +24,7 @@ async def test_disputes_when_the_caller_may_not_refund_are_refused(
     assert answer.status_code == 403
 
 
-async def test_disputes_when_the_request_is_invalid_say_why(
+async def test_disputes_when_the_id_the_body_or_the_cursor_is_wrong_are_refused(
     client: httpx.AsyncClient, operator: dict[str, str]
 ) -> None:
     assert (await client.get("/payments/disputes/1", headers=operator)).json()["code"] == "dispute_not_found"

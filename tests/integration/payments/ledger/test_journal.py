@@ -98,7 +98,7 @@ async def test_refunds_of_sales_and_of_held_money_leave_their_accounts(paystack:
 
 
 @pytest.mark.parametrize("lost", [False, True])
-async def test_dispute_hold_when_the_dispute_ends_is_released_once(lost: bool) -> None:
+async def test_withheld_money_when_the_dispute_ends_is_released_once(lost: bool) -> None:
     one = await create_payment()
     await settle_charges(charge(one.reference, fees=None))
     row = await find_payment(one.reference)

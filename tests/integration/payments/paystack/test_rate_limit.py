@@ -23,7 +23,7 @@ ALLOWED_AT_ONCE = 10
 
 @pytest.fixture
 async def limited(payments: RunningApp, paystack: FakePaystack, clients: Clients) -> AsyncIterator[Paystack]:
-    """The Paystack client of the app. Its clock stands still, so no call that was made is forgiven."""
+    """The Paystack client of the app. Its clock stands still, so no further call is allowed as time passes."""
     rate_limit = RateLimit(600, 120, lambda: 0.0)
     async with paystack_client(paystack, rate_limit) as client:
         payments.state["clients"] = Clients(catalog=clients.catalog, configured_paystack=client)

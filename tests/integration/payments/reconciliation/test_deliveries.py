@@ -32,7 +32,7 @@ async def compared(catalog: FakeDeliveries, days: int = 2, secret: str | None = 
 
 
 async def create_old(**values: Any) -> str:
-    """Create a payment that succeeded an hour ago. Return its reference."""
+    """Create a payment that changed an hour ago for the last time. Return its reference."""
     one = await create_paid_payment(order_id=ORDER, **values)
     await change_payments(one.reference, updated_at=datetime.now(UTC) - timedelta(hours=1))
     return one.reference
@@ -82,7 +82,7 @@ async def test_compare_when_a_fact_differs_names_it(
     found = (await compared(catalog)).differences
     differing = [one for one in found if one.kind == kind]
     assert len(differing) == 1, found
-    # A delivery without a known payment is a difference of both.
+    # If the delivery names another payment or none, the payment is a second difference: it has no delivery.
     assert {one.kind for one in found} - {kind} <= {"payment_without_delivery"}
     assert differing[0].reference == (delivery or {}).get("payment_reference", reference)
 
@@ -96,7 +96,7 @@ async def test_compare_when_a_fact_differs_names_it(
         ({}, {"delivered_at": "2026-01-01T00:00:00Z"}),  # long before the period
     ],
 )
-async def test_compare_when_there_is_no_delivery_in_the_period_for_a_reason_finds_no_difference(
+async def test_compare_when_no_delivery_is_due_in_the_period_finds_no_difference(
     payment: dict[str, Any], order: dict[str, Any] | None
 ) -> None:
     catalog = FakeDeliveries()

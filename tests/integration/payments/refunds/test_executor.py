@@ -157,7 +157,7 @@ async def end_lease(reference: str) -> None:
 
 
 @pytest.mark.parametrize("taken_by_another", [False, True])
-async def test_executor_when_its_lease_has_ended_sends_nothing(
+async def test_executor_when_its_lease_has_ended_sends_nothing_before_it_reads_the_refunds_again(
     paystack: FakePaystack, jobs: Jobs, taken_by_another: bool
 ) -> None:
     one = await create_paid_payment()

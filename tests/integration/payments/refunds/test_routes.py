@@ -39,7 +39,7 @@ INCOMPLETE = [
 
 
 @pytest.mark.parametrize("body", INCOMPLETE, ids=str)
-async def test_refund_when_the_body_does_not_say_how_much_is_refused(
+async def test_refund_when_the_body_states_no_amount_or_two_is_refused(
     client: httpx.AsyncClient, operator: dict[str, str], body: Any
 ) -> None:
     url = f"/payments/{(await create_paid_payment()).reference}/refunds"

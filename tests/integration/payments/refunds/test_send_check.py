@@ -87,7 +87,7 @@ async def test_refund_when_the_payer_got_everything_meanwhile_needs_no_operator_
 
 
 @pytest.mark.parametrize("earlier", [{"status": "failed"}, {"status": "processed", "amount": 10_000}])
-async def test_refund_when_another_failed_or_was_made_before_its_request_is_sent_again(
+async def test_refund_when_another_refund_failed_or_is_older_is_sent_again(
     paystack: FakePaystack, jobs: Jobs, earlier: dict[str, Any]
 ) -> None:
     one = await create_paid_payment()
@@ -108,7 +108,7 @@ async def test_refund_when_another_failed_or_was_made_before_its_request_is_sent
 async def test_refund_when_it_waited_for_paystack_and_was_made_on_the_dashboard_is_not_sent(
     paystack: FakePaystack, jobs: Jobs
 ) -> None:
-    """The same holds for a refund that was never sent, because Paystack did not answer."""
+    """It was never sent, because Paystack did not answer."""
     one = await create_paid_payment()
     transaction = paystack.add_transaction(one.reference)
     await request_refund(one, 20_000)

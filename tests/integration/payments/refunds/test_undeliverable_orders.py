@@ -31,7 +31,7 @@ def undeliverable(one: Payment, **changes: Any) -> OrderUndeliverable:
 
 
 async def handle(*events: OrderUndeliverable) -> Mapping[UUID, str]:
-    """Handle events as the worker does. Return the reasons of those that are held."""
+    """Handle events as the worker does. Return the contradictions, by the id of the event."""
     async with sessions.begin() as session:
         return await undeliverable_orders.handle(session, events)
 
@@ -63,7 +63,7 @@ OTHER_ORDER = UUID("11111111-2222-4333-8444-555555555555")
         ),
     ],
 )
-async def test_event_when_it_contradicts_its_payment_is_held_and_the_others_are_refunded(
+async def test_event_when_it_contradicts_its_payment_has_no_effect_and_the_others_are_refunded(
     forged: dict[str, Any], reason: str
 ) -> None:
     one, other = await create_paid_payment(), await create_paid_payment()
@@ -74,7 +74,7 @@ async def test_event_when_it_contradicts_its_payment_is_held_and_the_others_are_
 
 
 @pytest.mark.parametrize("status", ["pending", "failed", "abandoned", "held", "refunded"])
-async def test_event_when_its_payment_has_never_succeeded_is_held(status: str) -> None:
+async def test_event_when_its_payment_has_never_succeeded_has_no_effect(status: str) -> None:
     one = await create_payment(status=status, held_reason="amount_differs" if status in {"held", "refunded"} else None)
     event = undeliverable(one)
     assert await handle(event) == {

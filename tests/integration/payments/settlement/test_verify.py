@@ -164,7 +164,7 @@ async def test_verify_when_clients_caused_too_many_verifications_returns_the_sto
         ("success", "bank_transfer", None),
     ],
 )
-async def test_verify_when_the_payment_is_not_paid_tells_a_transfer_on_its_way_from_no_payment(
+async def test_verify_says_what_the_payment_waits_for(
     client: httpx.AsyncClient,
     customer: dict[str, str],
     paystack: FakePaystack,

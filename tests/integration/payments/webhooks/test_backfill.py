@@ -116,7 +116,7 @@ async def test_backfill_when_events_are_stored_already_fetches_the_missing_one_o
 
 
 async def test_backfill_when_it_runs_again_stores_nothing_twice(paystack: FakePaystack, jobs: Jobs) -> None:
-    # The list names no row, so every event is fetched and then found to be stored.
+    # The entries of the list have no `category_row_id`, so every event is fetched, and then found to be stored.
     for _ in range(7):
         paystack.archive_event(charge_success((await create_payment()).reference))
     paystack.archive_event(MOON)

@@ -81,7 +81,7 @@ async def test_charge_when_it_is_incomplete_makes_the_payment_verified(client: h
 
 
 @pytest.mark.parametrize("status", ["failed", "abandoned"])
-async def test_charge_when_it_is_incomplete_makes_an_abandoned_payment_pending(
+async def test_charge_when_it_is_incomplete_makes_a_failed_or_abandoned_payment_pending(
     client: httpx.AsyncClient, status: str
 ) -> None:
     body = sample_bytes(INCOMPLETE)

@@ -76,7 +76,7 @@ async def test_event_when_it_is_processed_has_its_identity_and_outcome(client: h
     assert (unknown.status, payout.status) == ("processed", "processed")
 
 
-async def test_event_when_it_fails_is_logged_and_counted_as_failed_not_as_processed(
+async def test_event_when_it_fails_is_logged_as_failed_and_not_counted_as_processed(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = await create_payment()
@@ -175,7 +175,7 @@ async def test_charge_when_its_time_is_odd_settles_all_the_same(client: httpx.As
 
 @given(st.binary(max_size=200) | NESTED.map(lambda value: json.dumps(value).encode()))
 @settings(max_examples=200)
-def test_read_when_given_any_bytes_returns_a_storable_event_or_raises_unreadable(body: bytes) -> None:
+def test_parse_body_when_given_any_bytes_returns_a_storable_event_or_raises_unreadable(body: bytes) -> None:
     try:
         event = parse_body(body).type_name
     except Unreadable:

@@ -88,7 +88,7 @@ async def test_refund_event_that_waits_for_its_next_attempt_is_not_overdue(clien
     assert "1 webhook events are due for processing" in str(await Metrics(sessions).measure())
 
 
-async def test_refund_that_was_reported_long_before_its_charge_is_found(
+async def test_refund_without_an_event_is_found_when_its_charge_arrives(
     client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
 ) -> None:
     paystack.add_refund(paystack.add_transaction("pay-of-nobody"), 50_000, status="processed")

@@ -130,7 +130,7 @@ async def test_list_when_a_filter_is_invalid_answers_422(
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_list_when_the_cursor_is_of_another_list_answers_400(client: httpx.AsyncClient, signer: Signer) -> None:
+async def test_list_when_the_cursor_is_unreadable_answers_400(client: httpx.AsyncClient, signer: Signer) -> None:
     answer = await client.get(PATH, params={"cursor": "bm8"}, headers=signer.headers(scopes=READER))
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 

@@ -18,7 +18,7 @@ def test_seconds_left_when_time_passes_then_fewer_and_then_none() -> None:
     assert refusals.seconds_left(b"ada") == 0
 
 
-def test_add_when_the_key_is_refused_again_then_the_last_end() -> None:
+def test_add_when_the_key_is_refused_again_then_the_last_refusal_counts() -> None:
     refusals = RememberedRefusals(clock=Clock())
     for seconds in (10, 60, 20):
         refusals.add(b"ada", seconds)

@@ -1,4 +1,4 @@
-"""The rules of fulfilment without a database: the result is the same for every order of events."""
+"""The rules of fulfilment without a database: the result is the same in whatever sequence events arrive, and if they repeat."""
 
 import random
 from collections.abc import Sequence

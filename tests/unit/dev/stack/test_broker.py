@@ -19,7 +19,7 @@ def test_given_urls_when_no_broker_is_given_are_none() -> None:
     assert given_urls() is None
 
 
-def test_given_urls_when_only_the_administrator_is_given_are_his_for_every_service(
+def test_every_service_has_the_url_of_the_administrator_when_no_other_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AMQP_URL", "amqp://admin")

@@ -31,7 +31,7 @@ def test_id_is_a_uuid() -> None:
             parse_id(other)
 
 
-def test_ids_of_all_command_lines_are_parsed_by_it() -> None:
+def test_ids_of_all_command_lines_are_parsed_by_parse_id() -> None:
     """The message of typer's own parser is about the characters of a UUID."""
     commands = [get_command(importlib.import_module(module).cli) for module in COMMAND_LINES]
     ids = {

@@ -1,4 +1,4 @@
-"""A path without parameters has its own methods only."""
+"""A path without parameters is never taken for a parameter of another path."""
 
 import pytest
 from fastapi import FastAPI

@@ -56,5 +56,5 @@ def test_number_of_buckets_has_a_limit() -> None:
         buckets.take(key)
     assert taken(buckets, "a", 1) == 0
     buckets.take("d")
-    assert taken(buckets, "a", 1) == 0, "the bucket that was not used longest is forgotten, and this is another one"
+    assert taken(buckets, "a", 1) == 0, "the bucket that was not used for the longest time is forgotten: that of b"
     assert taken(buckets, "b", 1) == 1

@@ -28,7 +28,7 @@ def test_a_new_trace_context_is_valid() -> None:
     assert new_traceparent() != new_traceparent()
 
 
-def test_continued_binds_the_trace_id_inside_the_block_only() -> None:
+def test_continue_trace_binds_the_trace_id_inside_the_block_only() -> None:
     before = traceparent(), bound()
     with continue_trace(TRACE):
         assert (traceparent(), bound()) == (TRACE, TRACE[3:35])
@@ -38,7 +38,7 @@ def test_continued_binds_the_trace_id_inside_the_block_only() -> None:
     assert (traceparent(), bound()) == before
 
 
-def test_continued_restores_the_trace_after_an_error() -> None:
+def test_continue_trace_restores_the_trace_after_an_error() -> None:
     before = traceparent(), bound()
     with pytest.raises(ValueError, match="x"), continue_trace(TRACE):
         raise ValueError("x")
@@ -46,12 +46,12 @@ def test_continued_restores_the_trace_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "nonsense"])
-def test_continued_without_a_valid_trace_keeps_the_current_one(value: str | None) -> None:
+def test_continue_trace_without_a_valid_trace_keeps_the_current_one(value: str | None) -> None:
     with continue_trace(TRACE), continue_trace(value):
         assert (traceparent(), bound()) == (TRACE, TRACE[3:35])
 
 
-def test_continued_without_any_trace_starts_one() -> None:
+def test_continue_trace_without_any_trace_starts_one() -> None:
     with continue_trace(None):
         assert valid_traceparent(traceparent()) is not None
         assert bound() == (traceparent() or "")[3:35]

@@ -7,15 +7,15 @@ import pytest
 from services.payments.checkout.checkout_end import payable_until, transfer_seconds
 from services.payments.paystack.channels import Channel
 
-NOW, HOURS = datetime(2026, 11, 26, tzinfo=UTC), 8 * 3600
+NOW, EIGHT_HOURS = datetime(2026, 11, 26, tzinfo=UTC), 8 * 3600
 
 
 @pytest.mark.parametrize(
     ("currency", "channels", "seconds"),
     [
-        ("NGN", None, HOURS),
+        ("NGN", None, EIGHT_HOURS),
         ("NGN", [Channel.CARD], 0),
-        ("NGN", [Channel.CARD, Channel.BANK_TRANSFER], HOURS),
+        ("NGN", [Channel.CARD, Channel.BANK_TRANSFER], EIGHT_HOURS),
         ("KES", None, 1500),
         ("GHS", None, 0),
         ("EGP", None, 0),
@@ -24,7 +24,7 @@ NOW, HOURS = datetime(2026, 11, 26, tzinfo=UTC), 8 * 3600
 def test_transfer_account_lives_eight_hours_in_nigeria_and_25_minutes_in_kenya(
     currency: str, channels: list[Channel] | None, seconds: int
 ) -> None:
-    assert transfer_seconds(currency, channels, HOURS) == seconds
+    assert transfer_seconds(currency, channels, EIGHT_HOURS) == seconds
     assert transfer_seconds(currency, channels, 0) == 0
 
 
