@@ -16,6 +16,7 @@ from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.queries import Filter, list_page
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.owners import owner_sessions
+from tests.fixtures.payments import empty_payments_database
 from tests.fixtures.plans import explain, recorded
 
 ROWS, BATCH, LIMIT = 60_000, 5_000, 21
@@ -55,6 +56,7 @@ PERIODS: list[tuple[datetime | None, datetime | None]] = [
 @pytest.fixture(scope="module")
 async def large_tables(started_payments: RunningApp) -> AsyncIterator[AsyncSession]:
     """A session of the owner, because of ANALYZE, in a transaction with many refunds and webhook events."""
+    await empty_payments_database()  # later, the rows of an earlier test could not be deleted beside this transaction
     async with owner_sessions("payments")() as session:
         await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         for first in range(1, ROWS, BATCH):
