@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 PRIVILEGES = {"append_only": "SELECT, INSERT", "fixed": "SELECT"}
-"""The privileges on each table that has a trigger with this name: on tables whose rows are never changed, and on tables whose rows only
-migrations change. The migrations create the triggers."""
+"""The privileges on each table that has a trigger with this name: on tables whose rows are never changed, and on tables whose rows are
+changed only by migrations. The migrations create the triggers."""
 
 OWN_TABLES = text(
     """

@@ -27,13 +27,13 @@ class PaymentCustomer:
 def check_customer(caller: Caller, request: StartPayment) -> None:
     """Check what can be checked without the order. Raises NotAllowed, and PayerUnknown for a guest without an e-mail address."""
     check_may_act_for(caller, request.customer, "payments:write_for")
-    if not _is_by_program(caller, request) and not (caller.email or request.email):
+    if not _is_started_by_program(caller, request) and not (caller.email or request.email):
         raise PayerUnknown
 
 
 def customer_of(caller: Caller, request: StartPayment, order: Order) -> PaymentCustomer:
     """Return the customer of the payment. A program that names no customer pays for the customer of its order. Raises PayerUnknown."""
-    if not _is_by_program(caller, request):
+    if not _is_started_by_program(caller, request):
         email = caller.email or request.email
         if email is None:
             raise PayerUnknown
@@ -51,5 +51,5 @@ def is_program(caller: Caller) -> bool:
     return "payments:write" not in caller.scopes
 
 
-def _is_by_program(caller: Caller, request: StartPayment) -> bool:
+def _is_started_by_program(caller: Caller, request: StartPayment) -> bool:
     return request.customer is not None or is_program(caller)

@@ -1,4 +1,4 @@
-"""Limit the verifications at Paystack that clients of the API and the return page cause: webhooks, background jobs and the checkout need
+"""Limit the verifications at Paystack that clients of the API and the return page cause: background jobs and the checkout need
 calls too.
 """
 

@@ -154,8 +154,8 @@ async def settle(
 ) -> Settlement:
     """Apply charges to their payments in the transaction of `session`.
 
-    `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled. A payment that
-    becomes held because its charge was reversed gets one too, without being listed. Payments are locked in the order of their ids. If
+    `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled, and also a sync of
+    the refunds of each payment that becomes held because its charge was reversed. Payments are locked in the order of their ids. If
     another database transaction has locked one, this call waits for it until the lock timeout.
     """
     references = {charge.reference for charge in charges} | set(sync_refunds_of)
