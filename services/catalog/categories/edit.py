@@ -104,14 +104,13 @@ async def delete_category(
             raise CategoryNotFound(
                 "There is no category with the id in `products`. Choose one from GET /catalog/categories."
             )
+    if move_to is not None or detach:
         await _lock_products(session, category_id)
         moved = update(Product).where(Product.category_id == category_id)
-        await session.execute(moved.values(category_id=move_to, updated_at=func.now()))
-    elif detach:
-        await _lock_products(session, category_id)
+        changes = {"category_id": move_to, "version": Product.version + 1, "updated_at": func.now()}
+        await session.execute(moved.values(changes))
     elif (await session.execute(select(exists().where(Product.category_id == category_id)))).scalar_one():
         raise CategoryNotEmpty("The category has products. Choose `?products=detach` or `?products=move_to:<id>`.")
-    # ON DELETE SET NULL detaches the products that the category still has.
     await session.execute(delete(Category).where(Category.id == category_id))
     before = {name: _json(value) for name, value in old._asdict().items()}
     after = {"products_moved_to": str(move_to)} if move_to else None

@@ -141,9 +141,11 @@ async def test_delete_category_when_it_has_products_then_they_are_moved_or_detac
         assert (missing.status_code, missing.json()["code"]) == (404, "category_not_found")
     moved = await client.delete(f"{URL}/{first}", params={"products": f"move_to:{second}"}, headers=editor)
     assert moved.status_code == 204
-    assert (await client.get(f"/catalog/products/{mug['id']}")).json()["category_id"] == second
+    product = (await client.get(f"/catalog/products/{mug['id']}")).json()
+    assert (product["category_id"], product["version"]) == (second, mug["version"] + 1)
     assert (await client.delete(f"{URL}/{second}", params={"products": "detach"}, headers=editor)).status_code == 204
-    assert (await client.get(f"/catalog/products/{mug['id']}")).json()["category_id"] is None
+    product = (await client.get(f"/catalog/products/{mug['id']}")).json()
+    assert (product["category_id"], product["version"]) == (None, mug["version"] + 2)
     assert (await client.delete(f"{URL}/{third}", headers=editor)).status_code == 204
     assert (await client.delete(f"{URL}/{third}", headers=editor)).status_code == 404
     assert [entry["act"] for entry in await audit_entries(client, "catalog", editor, subject=first)] == [
