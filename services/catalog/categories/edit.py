@@ -99,11 +99,11 @@ async def delete_category(
         raise CategoryNotFound
     if (await session.execute(select(exists().where(Category.parent_id == category_id)))).scalar_one():
         raise CategoryNotEmpty("The category has subcategories. Move or delete them first.")
-    if move_to is not None:
-        if not (await session.execute(select(exists().where(Category.id == move_to)))).scalar_one():
-            raise CategoryNotFound(
-                "There is no category with the id in `products`. Choose one from GET /catalog/categories."
-            )
+    target = select(exists().where(Category.id == move_to))
+    if move_to is not None and not (await session.execute(target)).scalar_one():
+        raise CategoryNotFound(
+            "There is no category with the id in `products`. Choose one from GET /catalog/categories."
+        )
     if move_to is not None or detach:
         await _lock_products(session, category_id)
         moved = update(Product).where(Product.category_id == category_id)
