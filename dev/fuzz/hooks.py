@@ -34,6 +34,6 @@ def _list_parameters(operation: dict[str, Any]) -> set[str]:
 def _is_absent(value: object) -> bool:
     if isinstance(value, str):
         return not value.strip()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | dict):  # of an object, only the names are sent
         return all(map(_is_absent, value))
-    return value is None or value == {}
+    return value is None
