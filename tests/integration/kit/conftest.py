@@ -1,6 +1,5 @@
 """The kit on a real Postgres and a real RabbitMQ, with tables of its own."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -18,6 +17,7 @@ from kit.messaging.notifier import Notifier
 from kit.observability.logging import configure_logging
 from tests.fixtures.kit_messaging import Broker, Sessions
 from tests.fixtures.kit_tables import Base
+from tests.fixtures.logging_restored import logging_restored
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +64,6 @@ def json_logs(
 ) -> Iterator[pytest.CaptureFixture[str]]:
     """Log as JSON lines to the captured stdout."""
     monkeypatch.setattr(processor, "log", structlog.get_logger("inbox"))  # a used logger keeps its configuration
-    root, config = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    configure_logging("INFO", "json", "kit")
-    yield capsys
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.configure(**config)
+    with logging_restored():
+        configure_logging("INFO", "json", "kit")
+        yield capsys

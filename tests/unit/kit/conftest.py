@@ -1,25 +1,19 @@
 """Fixtures of the kit's unit tests."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-import structlog
 
+from tests.fixtures.logging_restored import logging_restored
 from tests.fixtures.sample_app import sample_client
 
 
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
     """Restore the logging of the process, which these tests configure."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    config = structlog.get_config()
-    yield
-    root.handlers, _ = before
-    root.setLevel(before[1])
-    structlog.configure(**config)
+    with logging_restored():
+        yield
 
 
 @pytest.fixture
