@@ -78,7 +78,7 @@ def failed(payment: PublishedPayment, charge: Charge) -> Event:
 
 
 def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
-    """Return payment.held, with a random id. `reason` must be one that `check_amount` returns."""
+    """Return payment.held, with a random id. `reason` must be one that `find_mismatch` returns."""
     paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
     data = PaymentHeldData.model_validate({**_payment_data(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)

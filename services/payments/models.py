@@ -228,7 +228,7 @@ class CallBudget(Base):
 
     __tablename__ = "call_budgets"
 
-    # Paystack's limit per minute. Limits that apply to different calls and are equal are counted together.
+    # Paystack's limit per minute. Different calls with equal limits share one row, and so are counted together.
     call_limit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # Negative after calls that could not wait.
     tokens: Mapped[float]

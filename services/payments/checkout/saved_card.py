@@ -41,7 +41,7 @@ from services.payments.paystack.transport import CALL_SECONDS
 from services.payments.references import new_reference
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
-from services.payments.settlement.rules import check_amount
+from services.payments.settlement.rules import find_mismatch
 from services.payments.settlement.settle import settle
 from services.payments.statuses import PaymentStatus
 
@@ -174,7 +174,7 @@ async def _with_requested_amount(paystack: Paystack, payment: Payment, charge: C
     """
     if charge.status != "success":
         return charge
-    if check_amount(payment.amount, payment.currency, charge, settings.mode) is None:
+    if find_mismatch(payment.amount, payment.currency, charge, settings.mode) is None:
         return charge
     try:
         return await paystack.transactions.verify(charge.reference) or charge

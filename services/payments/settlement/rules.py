@@ -32,7 +32,7 @@ class Transition:
     held_reason: HeldReason | None = None
 
 
-def check_amount(expected_amount: int, expected_currency: str, charge: Charge, mode: Mode) -> HeldReason | None:
+def find_mismatch(expected_amount: int, expected_currency: str, charge: Charge, mode: Mode) -> HeldReason | None:
     """Return why a paid charge does not pay for an order, or None if it does.
 
     The charge must be in our mode and in the order's currency. Its amount must be the order's amount, or that amount plus the fees if the
@@ -49,7 +49,7 @@ def check_amount(expected_amount: int, expected_currency: str, charge: Charge, m
 def find_transition(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> Transition | None:
     """Return the transition of a payment with this status, or None if the charge changes nothing.
 
-    `mismatch` is the result of `check_amount`; it matters only for a successful charge.
+    `mismatch` is the result of `find_mismatch`; it matters only for a successful charge.
     """
     if status not in UNPAID:
         return None

@@ -34,8 +34,8 @@ from services.payments.settlement.payments import (
 from services.payments.settlement.rules import (
     PaidCharge,
     Transition,
-    check_amount,
     find_conflict,
+    find_mismatch,
     find_transition,
     saves_card,
 )
@@ -122,7 +122,7 @@ class Batch:
 
     def _add_known(self, charge: Charge, payment: LockedPayment) -> str:
         successful = charge.status == "success"
-        mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if successful else None
+        mismatch = find_mismatch(payment.amount, payment.currency, charge, settings.mode) if successful else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = find_transition(status, charge, mismatch)

@@ -34,7 +34,7 @@ from services.payments.settlement import abandoned
 from services.payments.settlement.progress import record_progress
 from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
-from services.payments.settlement.unsent_charges import abandon_unsent
+from services.payments.settlement.unsent_charges import abandon_unsent_charge
 from services.payments.statuses import PaymentStatus
 
 BATCH = 50
@@ -134,7 +134,7 @@ class Sweeper:
             key=Payment.id,
             due_at=Payment.verify_next_attempt_at,
             attempts=Payment.verify_attempts,
-            lease=BACKOFF.interval(Payment.verify_attempts),
+            lease=BACKOFF.interval(Payment.verify_attempts),  # also the pause before the next verification
             where=[TO_VERIFY],
             due_by=None if before is None else literal(before),
             limit=BATCH,
@@ -176,7 +176,7 @@ class Sweeper:
                         await settle(session, [charge])
                         await record_progress(session, charge)
                     else:
-                        await abandon_unsent(session, reference)
+                        await abandon_unsent_charge(session, reference)
                     if old:
                         await _abandon(session, reference)
         except PaystackError as error:

@@ -17,7 +17,7 @@ SENT_WITHIN = timedelta(seconds=60)
 """A charge is sent once, within seconds after its row is stored. Money that arrives after all is settled like any other."""
 
 
-async def abandon_unsent(session: AsyncSession, reference: str) -> None:
+async def abandon_unsent_charge(session: AsyncSession, reference: str) -> None:
     """Abandon the charge with this reference, which Paystack does not know, if it is older than SENT_WITHIN.
 
     Do nothing if the payment is not a charge of a saved card.

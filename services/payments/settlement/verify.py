@@ -13,7 +13,7 @@ from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement.progress import record_progress
 from services.payments.settlement.settle import settle
-from services.payments.settlement.unsent_charges import abandon_unsent
+from services.payments.settlement.unsent_charges import abandon_unsent_charge
 
 MIN_INTERVAL = timedelta(seconds=2)
 """The shortest time between two verifications of a payment on request: the return page is public, and the rate limit is shared."""
@@ -35,7 +35,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
             Payment.status.in_(UNPAID),
             (Payment.verify_attempts == 0) | (Payment.updated_at < func.now() - MIN_INTERVAL),
         )
-        # More requests must not lengthen the sweeper's intervals, which grow with the number of attempts.
+        # At least 1: the payment was verified. No more than before, because the sweeper's intervals grow with this number.
         .values(verify_attempts=func.greatest(Payment.verify_attempts, 1), updated_at=func.now())
         .returning(Payment.reference)
     )
@@ -51,7 +51,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         raise PaystackUnavailable from error
     if charge is None:
         async with sessions.begin() as session:
-            await abandon_unsent(session, reference)
+            await abandon_unsent_charge(session, reference)
         return None
     async with sessions.begin() as session:
         await settle(session, [charge])

@@ -120,7 +120,7 @@ async def reprocess(
                 await audit.record(session, AuditLogEntry, actor, "webhook_events.reprocessed", subject, after=made_due)
         count += len(batch)
         if len(batch) < REPROCESS_BATCH:
-            return count, None if count < limit else max(batch, default=None)
+            return count, (None if count < limit else max(batch, default=None))
         after = max(batch)
     return count, after
 

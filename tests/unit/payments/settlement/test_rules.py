@@ -21,7 +21,7 @@ def paid(amount: int, **changes: Any) -> Charge:
 
 
 def check(amount: int, charge: Charge) -> str | None:
-    return rules.check_amount(amount, "NGN", charge, Mode.TEST)
+    return rules.find_mismatch(amount, "NGN", charge, Mode.TEST)
 
 
 @given(AMOUNTS, FEES)
