@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 RawAnswer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
@@ -83,3 +84,14 @@ class RawServer:
         for task in list(self._answering):
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_raw_server() -> AsyncIterator[RawServer]:
+    """A server on a free port, which ends all its connections at the end."""
+    server = RawServer()
+    listening = await asyncio.start_server(server.accept, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    yield server
+    await server.drop_connections()
+    listening.close()

@@ -24,6 +24,7 @@ from tests.fakes.paystack.raw_server import (
     answer_with_charge,
     drip,
     reset_connection,
+    running_raw_server,
     send_half_an_answer,
     stay_silent,
 )
@@ -59,12 +60,8 @@ FAULTS: dict[str, RawAnswer] = {
 @pytest.fixture
 async def server() -> AsyncIterator[RawServer]:
     """A Paystack that answers with any bytes."""
-    found = RawServer()
-    listening = await asyncio.start_server(found.accept, "127.0.0.1", 0)
-    found.port = listening.sockets[0].getsockname()[1]
-    yield found
-    await found.drop_connections()
-    listening.close()
+    async with running_raw_server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,24 +1,19 @@
 """A file of evidence is PUT to the host that Paystack's upload URL names."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.uploads import put_file
-from tests.fakes.paystack.raw_server import RawAnswer, RawServer, answer_with, reset_connection
+from tests.fakes.paystack.raw_server import RawAnswer, RawServer, answer_with, reset_connection, running_raw_server
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[RawServer]:
     """A host of files that answers with any bytes."""
-    found = RawServer()
-    listening = await asyncio.start_server(found.accept, "127.0.0.1", 0)
-    found.port = listening.sockets[0].getsockname()[1]
-    yield found
-    await found.drop_connections()
-    listening.close()
+    async with running_raw_server() as found:
+        yield found
 
 
 @pytest.mark.parametrize(
